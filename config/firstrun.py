@@ -1,0 +1,33 @@
+"""What the very first start makes: the data directory and its ``.env`` with generated secrets.
+
+Imported by the settings, so it may not import Django's configured parts.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+HEADER = "# Made on the first start. Back this file up: without SECRETS_KEYS the saved keys cannot be read.\n"
+
+
+def ensure_secrets(data_dir: Path) -> bool:
+    """Write ``data_dir/.env`` with a SECRET_KEY and a SECRETS_KEYS unless it, or the environment, has them.
+
+    Returns True if the file was made. The file is readable by its owner only, and is never overwritten.
+    """
+    path = data_dir / ".env"
+    if path.exists() or ("SECRET_KEY" in os.environ and "SECRETS_KEYS" in os.environ):
+        return False
+    data_dir.mkdir(parents=True, exist_ok=True)
+    text = f"{HEADER}SECRET_KEY={secrets.token_urlsafe(50)}\nSECRETS_KEYS={Fernet.generate_key().decode()}\n"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:  # another process was first: its file counts
+        return False
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+    return True

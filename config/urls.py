@@ -1,0 +1,11 @@
+"""Every address. The ingest routes stand first: they never redirect and need no console parts."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("deliveries.api.ingest_urls")),
+    path("", admin.site.urls),
+]

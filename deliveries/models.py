@@ -1,0 +1,237 @@
+"""What flows: events in, deliveries through the queue, attempts in the log, replays.
+
+The Delivery row is the queue and the truth. Foreign keys of the hot tables have no database constraint: checking them
+costs a third of the insert rate, rows are only made by ``accept`` and ``replay``, and configuration is never deleted
+while history points to it (PROTECT).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from integrations.models import Connector, Source
+from integrations.types import Cause
+
+
+class Status(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    SENDING = "sending", "Sending"
+    RETRYING = "retrying", "Retrying"
+    DELIVERED = "delivered", "Delivered"
+    FAILED = "failed", "Failed"
+    HELD = "held", "Held"
+    SKIPPED = "skipped", "Skipped"
+
+
+CAUSES = [(cause.value, cause.value.replace("_", " ")) for cause in Cause]
+# Literally in every claim: a partial index is used only where its own condition stands in the query.
+DUE = "('waiting', 'retrying', 'sending')"
+
+
+class Event(models.Model):
+    """One event as it came in, normalised to the Segment spec. ``body`` is its JSON text; ``refused`` says why it was
+    refused at the door (then it has no deliveries)."""
+
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    message_id = models.CharField(max_length=255)
+    type = models.CharField(max_length=10)
+    name = models.CharField(max_length=255, blank=True)
+    user_id = models.CharField(max_length=255, blank=True)
+    anonymous_id = models.CharField(max_length=255, blank=True)
+    received_at = models.DateTimeField()
+    refused = models.CharField(max_length=300, blank=True)
+    body = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["message_id", "source"], name="event_once_per_source")]
+        indexes = [
+            models.Index(fields=["user_id", "id"], condition=~Q(user_id=""), name="event_by_user"),
+            models.Index(fields=["anonymous_id", "id"], condition=Q(user_id=""), name="event_by_anonymous"),
+            models.Index(fields=["received_at"], name="event_by_time"),
+            models.Index(fields=["id"], condition=~Q(refused=""), name="event_refused"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.type
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        return orjson.loads(self.body)
+
+
+class Delivery(models.Model):
+    """One event going to one connector: the unit that waits, is tried, succeeds, fails and is replayed.
+
+    While ``sending`` it is leased: ``lease_owner`` is the drain that has it, and ``next_attempt_at`` is when the lease
+    runs out and the row is due again. ``lane`` 0 is live traffic, 1 a replay of many, sent only when nothing live waits.
+    """
+
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, db_constraint=False, related_name="deliveries")
+    connector = models.ForeignKey(
+        Connector, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    status = models.CharField(max_length=10, choices=Status, default=Status.WAITING)
+    cause = models.CharField(max_length=20, choices=CAUSES, blank=True)
+    detail = models.CharField(max_length=500, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lane = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField()
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    lease_owner = models.CharField(max_length=40, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    sent_as = models.CharField(max_length=255, blank=True)
+    notes = models.TextField(blank=True)
+    replay_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, db_constraint=False, db_index=False, related_name="replays"
+    )
+    replay = models.ForeignKey(
+        "Replay", null=True, blank=True, on_delete=models.SET_NULL, db_constraint=False, db_index=False, related_name="+"
+    )
+    as_sent = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        permissions = [("replay_delivery", "Can replay deliveries")]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="delivery_status_known"),
+            models.CheckConstraint(
+                condition=Q(cause__in=["", *(cause.value for cause in Cause)]), name="delivery_cause_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(next_attempt_at__isnull=False) | ~Q(status__in=["waiting", "sending", "retrying"]),
+                name="delivery_open_has_a_time",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["connector", "lane", "next_attempt_at"],
+                condition=Q(status__in=["waiting", "retrying", "sending"]),
+                name="delivery_due",
+            ),
+            models.Index(fields=["connector", "id"], name="delivery_by_connector"),
+            models.Index(fields=["created_at"], name="delivery_by_time"),
+            models.Index(
+                fields=["status", "id"],
+                condition=Q(status__in=["failed", "retrying", "held", "skipped"]),
+                name="delivery_unusual",
+            ),
+            models.Index(fields=["replay_of"], condition=Q(replay_of__isnull=False), name="delivery_replays"),
+            models.Index(fields=["replay", "status"], condition=Q(replay__isnull=False), name="delivery_of_replay"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Delivery {self.pk}"
+
+    @property
+    def open(self) -> bool:
+        return self.status in (Status.WAITING, Status.SENDING, Status.RETRYING)
+
+
+class Attempt(models.Model):
+    """One HTTP request made for a delivery: append-only, redacted and cut before it is stored.
+
+    ``request`` and ``response`` are JSON texts of method, url, headers and of status, headers; the bodies stand beside
+    them. In a batch call the request body is this event's part, and ``batch_size`` says how many travelled together.
+    """
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, db_constraint=False, related_name="log")
+    number = models.PositiveSmallIntegerField()
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField()
+    request = models.TextField()
+    request_body = models.TextField(blank=True)
+    response = models.TextField(blank=True)
+    response_body = models.TextField(blank=True)
+    response_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    batch_size = models.PositiveIntegerField(default=1)
+    outcome = models.CharField(max_length=10)
+    cause = models.CharField(max_length=20, blank=True)
+    detail = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"Try {self.number}"
+
+
+class Replay(models.Model):
+    """A replay of many: who asked, for which filter, and how far it is. Its deliveries carry its id."""
+
+    class State(models.TextChoices):
+        PREPARING = "preparing", "Preparing"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        STOPPED = "stopped", "Stopped"
+
+    state = models.CharField(max_length=10, choices=State, default=State.PREPARING)
+    filters = models.JSONField(default=dict)
+    as_sent = models.BooleanField(default=False)
+    include_delivered = models.BooleanField(default=False)
+    total = models.PositiveIntegerField(default=0)
+    made = models.PositiveIntegerField(default=0)
+    last_id = models.BigIntegerField(default=0)  # the newest original looked at so far
+    up_to_id = models.BigIntegerField(default=0)  # the newest original there was when it was asked for
+    created_by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    stop_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["preparing", "running", "done", "stopped"]), name="replay_state_known"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Replay {self.pk}"
+
+
+class Lane(models.Model):
+    """What the drains of all workers must agree on about one connector.
+
+    ``failures``: failed calls in a row that were the service's fault. ``resting_since``: set while the connector rests
+    and only one probe at a time is sent. ``next_probe_at``: not before this. ``next_slot_at``: for a connector with a
+    speed limit, the next free moment; drains reserve theirs by moving it.
+    """
+
+    connector = models.OneToOneField(Connector, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    failures = models.PositiveIntegerField(default=0)
+    key_refusals = models.PositiveIntegerField(default=0)
+    resting_since = models.DateTimeField(null=True, blank=True)
+    next_probe_at = models.DateTimeField(null=True, blank=True)
+    next_slot_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"Lane of connector {self.connector_id}"
+
+
+class Heartbeat(models.Model):
+    """A worker cluster's sign of life, written by the tasks that its workers run."""
+
+    cluster = models.CharField(max_length=100, primary_key=True)
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.cluster
+
+
+class Pump(models.Model):
+    """One row that coalesces wake-ups: a drain is queued only when none is queued yet."""
+
+    woken_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="pump_single_row")]
+
+    def __str__(self) -> str:
+        return "Pump"
+
+

@@ -1,0 +1,33 @@
+"""Finds the vendor modules. A file in ``vendors/`` that does not begin with an underscore is a vendor; nothing else is needed."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from types import MappingProxyType
+
+from integrations import vendors as package
+from integrations.types import Vendor
+
+
+@cache
+def vendors() -> Mapping[str, Vendor]:
+    """Every vendor by slug, in alphabetical order of the labels."""
+    names = [module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")]
+    found = [import_module(f"{package.__name__}.{name}").VENDOR for name in names]
+    return MappingProxyType({vendor.slug: vendor for vendor in sorted(found, key=lambda vendor: vendor.label.lower())})
+
+
+def get(slug: str) -> Vendor | None:
+    """The vendor, or None: a row can outlive its vendor's file."""
+    return vendors().get(slug)
+
+
+def sending() -> list[Vendor]:
+    return [vendor for vendor in vendors().values() if vendor.sends]
+
+
+def receiving() -> list[Vendor]:
+    return [vendor for vendor in vendors().values() if vendor.receives]

@@ -1,0 +1,194 @@
+"""Segment: the HTTP Tracking API, v1.
+
+Documentation: https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/
+
+Sends batches to ``/v1/batch`` (≤ 500 KB and ≤ 2500 events a call, 32 KB an event: HTTP API, "Max request size" and
+"Errors"). Segment answers 200 to a wrong write key and to a key of another region, so the only check of a key is its
+settings document (the one that Segment's own destination uses in ``testAuthentication``).
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from integrations.types import (
+    Batch,
+    Cause,
+    ConnectorConfig,
+    CredentialCheck,
+    Disposition,
+    Event,
+    EventKind,
+    Json,
+    OutgoingRequest,
+    Receive,
+    Region,
+    Response,
+    Setting,
+    SourceConfig,
+    Vendor,
+    Verdict,
+)
+
+SETTINGS_HOST = "https://cdn.segment.com"
+# Added by a server, ours or Segment's (Spec: Common Fields). ``timestamp`` is already corrected for the client's clock,
+# so ``sentAt`` must not travel with it: Segment would correct it a second time.
+SERVER_FIELDS = frozenset(
+    {"receivedAt", "sentAt", "originalTimestamp", "channel", "version", "projectId", "writeKey", "type"}
+)
+REGIONS = (
+    Region(
+        slug="us",
+        label="Global / US (Oregon)",
+        base_url="https://api.segment.io",
+        note="Choose the region of your Segment workspace: with the wrong one Segment says yes and shows nothing.",
+    ),
+    Region(
+        slug="eu",
+        label="EU (Dublin)",
+        base_url="https://events.eu1.segmentapis.com",
+        note="For workspaces in the EU.",
+    ),
+    Region(
+        slug="eu_alternate",
+        label="EU, alternate address",
+        base_url="https://eu1.api.segmentapis.com",
+        note="Segment documents this address for its management API only. Choose it only if Segment told you to.",
+    ),
+)
+SETTINGS = (
+    Setting(
+        name="write_key",
+        label="Write key",
+        secret=True,
+        help="Tells Segment which of its sources the events belong to.",
+        where_to_find="In Segment: Connections → Sources → your HTTP API source → Settings → API Keys → Write Key.",
+        pattern=r"\S{3,200}",
+        pattern_hint="A write key has no spaces.",
+    ),
+)
+
+
+def message_id(event: Event, config: ConnectorConfig) -> str:
+    """The id this event has at this connector, the same on every retry and replay.
+
+    Segment drops repeated ids over all sources and workspaces ("Handling Duplicate Data"), so an event that came from
+    Segment gets an id derived for this destination; any other event keeps its own.
+    """
+    if event.source_vendor != "segment":
+        return event.message_id
+    namespace = UUID(config.uid) if config.uid else uuid5(NAMESPACE_URL, config.name)
+    return str(uuid5(namespace, event.message_id))
+
+
+def item(event: Event, config: ConnectorConfig) -> Json:
+    """The event as one element of ``batch``: the Segment-spec document without what a server adds."""
+    document: dict[str, Json] = {"type": event.kind.value}
+    document.update((key, value) for key, value in event.payload.items() if key not in SERVER_FIELDS)
+    document["messageId"] = message_id(event, config)
+    document["timestamp"] = event.timestamp
+    return document
+
+
+def batch_request(config: ConnectorConfig, body: bytes) -> OutgoingRequest:
+    return OutgoingRequest(url=f"{config.base_url}/v1/batch", headers=_headers(config), body=body)
+
+
+def build(event: Event, config: ConnectorConfig) -> OutgoingRequest:
+    """A batch of one: the same call, so that a person sees the same request whatever the traffic."""
+    return OutgoingRequest(
+        url=f"{config.base_url}/v1/batch", headers=_headers(config), json={"batch": [item(event, config)]}
+    )
+
+
+def classify(response: Response, config: ConnectorConfig) -> Verdict | None:
+    if 200 <= response.status < 300:
+        document = response.json()
+        if isinstance(document, dict) and document.get("success") is False:
+            return Verdict(
+                disposition=Disposition.REFUSED, cause=Cause.REFUSED_BY_SERVICE, detail=response.text[:500]
+            )
+    return None
+
+
+def settings_document(config: ConnectorConfig) -> OutgoingRequest:
+    """The settings document of the key: at Segment's CDN, or at the connector's own endpoint."""
+    ours = {region.base_url for region in REGIONS}
+    host = SETTINGS_HOST if config.base_url in ours else config.base_url
+    return OutgoingRequest(method="GET", url=f"{host}/v1/projects/{config.secret('write_key')}/settings")
+
+
+def judge_settings_document(response: Response, config: ConnectorConfig) -> Verdict:
+    if 200 <= response.status < 300:
+        return Verdict(disposition=Disposition.DELIVERED, detail="Segment knows this write key.")
+    if 400 <= response.status < 500:
+        return Verdict(
+            disposition=Disposition.REAUTH,
+            cause=Cause.KEY_REFUSED,
+            detail=f"Segment has no source with this write key (answered {response.status}).",
+        )
+    return Verdict(
+        disposition=Disposition.RETRY,
+        cause=Cause.SERVICE_ERROR,
+        detail=f"Segment could not be asked just now (answered {response.status}).",
+    )
+
+
+def parse(document: Mapping[str, Json], source: SourceConfig) -> list[dict[str, Json]]:
+    """What Segment's Webhooks destination posts is a Segment-spec event already."""
+    return [dict(document)]
+
+
+def _headers(config: ConnectorConfig) -> dict[str, str]:
+    token = b64encode(f"{config.secret('write_key')}:".encode()).decode()
+    return {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
+
+
+VENDOR = Vendor(
+    slug="segment",
+    label="Segment",
+    summary="Send events into Segment, or take in what Segment and its libraries send.",
+    docs_url="https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/",
+    prepare=(
+        "In Segment, open Connections → Sources → Add source and choose HTTP API.",
+        "Open its Settings → API Keys and copy the write key.",
+        "Note whether your workspace is in the US or in the EU.",
+    ),
+    settings=SETTINGS,
+    regions=REGIONS,
+    allowed_hosts=("api.segment.io", "events.eu1.segmentapis.com", "eu1.api.segmentapis.com", "cdn.segment.com"),
+    # The Tracking API has no call for deletions; Segment takes those through its Privacy portal.
+    builders={kind: build for kind in EventKind if kind is not EventKind.DELETE},
+    # 100 events and 500 KB a call: what Segment's own libraries send at most, far below its limits.
+    batch=Batch(
+        item=item,
+        request=batch_request,
+        max_events=100,
+        max_bytes=500_000,
+        max_item_bytes=32_768,
+        prefix=b'{"batch":[',
+        suffix=b"]}",
+    ),
+    classify=classify,
+    check_credentials=CredentialCheck(request=settings_document, judge=judge_settings_document),
+    receive=Receive(
+        path="/connector/segment",
+        parse=parse,
+        signing_secret_help="The shared secret of the Webhooks destination in Segment; we check X-Signature with it.",
+        paste=(
+            "In Segment: Connections → Destinations → Add destination → Webhooks → Configure.",
+            "Webhook URL: {address}/connector/segment",
+            "Headers: Authorization = Bearer {key}",
+            "Shared secret (recommended): the signing secret saved here.",
+            "To send with a Segment library instead, set its host to {address} and its write key to {key}.",
+        ),
+    ),
+    test_event={
+        "type": "track",
+        "event": "Response Submitted",
+        "userId": "user_123",
+        "properties": {"survey_id": "srv_1", "response_id": "resp_1", "score": 9},
+    },
+)

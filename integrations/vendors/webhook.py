@@ -1,0 +1,145 @@
+"""Webhook: any https address, signed by Standard Webhooks.
+
+Specification: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+
+One event a call as a JSON object, or, with ``batch_size`` above 1, a JSON array of up to that many. The id in
+``webhook-id`` is the same on every retry; ``webhook-timestamp`` is of the attempt ("Webhook metadata"). 410 Gone asks
+never to be called again ("Consumers": a status code of 410 means the endpoint should be disabled).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from standardwebhooks import Webhook
+
+from integrations.types import (
+    Batch,
+    Cause,
+    ConnectorConfig,
+    Disposition,
+    Event,
+    EventKind,
+    Json,
+    OutgoingRequest,
+    Response,
+    Setting,
+    Vendor,
+    Verdict,
+)
+
+SETTINGS = (
+    Setting(
+        name="url",
+        label="Address",
+        kind="url",
+        help="Every event is sent to this https address.",
+        where_to_find="Ask whoever runs the receiving system for its webhook address.",
+        placeholder="https://example.com/webhooks/signalbox",
+    ),
+    Setting(
+        name="method",
+        label="Method",
+        kind="choice",
+        required=False,
+        default="POST",
+        help="How the address is called. Nearly always POST.",
+        choices=(("POST", "POST"), ("PUT", "PUT"), ("PATCH", "PATCH")),
+    ),
+    Setting(
+        name="headers",
+        label="Extra headers",
+        kind="map",
+        required=False,
+        default={},
+        help="Sent with every call, for example an Authorization header that the receiver asks for.",
+    ),
+    Setting(
+        name="batch_size",
+        label="Events per call",
+        kind="integer",
+        required=False,
+        default=1,
+        help="1 sends each event alone. With more, calls carry a JSON list of up to this many events.",
+    ),
+    Setting(
+        name="signing_secret",
+        label="Signing secret",
+        secret=True,
+        required=False,
+        help="Lets the receiver check that a call really comes from here (Standard Webhooks).",
+        where_to_find="Made by the receiver, or by you; enter the same text on both sides.",
+        pattern=r"whsec_[A-Za-z0-9+/=]{16,}",
+        pattern_hint="It begins with whsec_ and goes on with letters and digits.",
+    ),
+)
+
+
+def item(event: Event, config: ConnectorConfig) -> Json:
+    return event.payload
+
+
+def build(event: Event, config: ConnectorConfig) -> OutgoingRequest:
+    return _request(config, json=event.payload)
+
+
+def batch_request(config: ConnectorConfig, body: bytes) -> OutgoingRequest:
+    return _request(config, body=body)
+
+
+def batch_size(config: ConnectorConfig) -> int:
+    return int(config.setting("batch_size", 1))
+
+
+def sign(request: OutgoingRequest, config: ConnectorConfig, message_id: str, now: datetime) -> Mapping[str, str]:
+    """The three Standard Webhooks headers; the signature only where a secret is set. No dot may stand in the id."""
+    identifier = message_id.replace(".", "_")
+    headers = {"webhook-id": identifier, "webhook-timestamp": str(int(now.timestamp()))}
+    if secret := config.secret("signing_secret"):
+        headers["webhook-signature"] = Webhook(secret).sign(identifier, now, request.content().decode())
+    return headers
+
+
+def classify(response: Response, config: ConnectorConfig) -> Verdict | None:
+    if response.status == 410:
+        return Verdict(
+            disposition=Disposition.STOP,
+            cause=Cause.NOT_FOUND,
+            detail="The address answered 410 Gone: it asks not to be called any more.",
+        )
+    return None
+
+
+def _request(config: ConnectorConfig, *, json: Json = None, body: bytes | None = None) -> OutgoingRequest:
+    headers = {"Content-Type": "application/json", **config.setting("headers", {})}
+    return OutgoingRequest(
+        method=config.setting("method", "POST"), url=config.setting("url"), headers=headers, json=json, body=body
+    )
+
+
+VENDOR = Vendor(
+    slug="webhook",
+    label="Webhook",
+    summary="Send every event to an address of your own, signed so that the receiver can trust it.",
+    docs_url="https://www.standardwebhooks.com/",
+    prepare=("Ask whoever runs the receiving system for an https address and, if it checks signatures, for its secret.",),
+    settings=SETTINGS,
+    builders=dict.fromkeys(EventKind, build),
+    batch=Batch(
+        item=item,
+        request=batch_request,
+        max_events=1000,
+        max_bytes=1_000_000,
+        size=batch_size,
+    ),
+    classify=classify,
+    sign=sign,
+    deduplicates=False,
+    test_event={
+        "type": "track",
+        "event": "Response Submitted",
+        "userId": "user_123",
+        "properties": {"survey_id": "srv_1", "response_id": "resp_1", "score": 9},
+    },
+)
