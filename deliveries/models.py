@@ -224,9 +224,12 @@ class Heartbeat(models.Model):
 
 
 class Pump(models.Model):
-    """One row that coalesces wake-ups: a drain is queued only when none is queued yet."""
+    """One row that coalesces wake-ups: a drain is queued only when none is queued yet (``woken_at``), and of all drains
+    only one stays to wait for retries that are due soon (``linger_owner`` until ``linger_until``)."""
 
     woken_at = models.DateTimeField(null=True, blank=True)
+    linger_owner = models.CharField(max_length=40, blank=True)
+    linger_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="pump_single_row")]

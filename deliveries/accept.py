@@ -1,0 +1,178 @@
+"""Store events and their deliveries in one transaction. An answer of 200 is given only after :func:`store` returned.
+
+Several requests may be stored in one commit (see ``deliveries.writer``). Per source a ``messageId`` is stored once
+within the retention time; a repeated one makes no row and no delivery, and its sender gets the same 200.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import count
+from typing import Any, NamedTuple
+
+from django.db import IntegrityError, connection
+from django.utils import timezone
+
+from deliveries.core.normalise import Incoming
+from deliveries.engine.writing import is_sqlite, stored_time, write_transaction
+from integrations import selectors
+from integrations.models import Connector
+from integrations.selectors import Snapshot
+
+EVENT_COLUMNS = (
+    "id, source_id, message_id, type, name, user_id, anonymous_id, received_at, refused, body"
+)
+DELIVERY_COLUMNS = (
+    "event_id, connector_id, status, cause, detail, attempts, lane, created_at, next_attempt_at, lease_owner, "
+    "finished_at, sent_as, notes, as_sent"
+)
+TURNED_OFF = "The connector was turned off when this event arrived."
+# A fresh delivery's status, cause and detail, by the status of its connector.
+FIRST_STATUS = {
+    Connector.Status.ACTIVE.value: ("waiting", "", ""),
+    Connector.Status.PAUSED.value: ("held", "paused", ""),
+    Connector.Status.OFF.value: ("skipped", "switched_off", TURNED_OFF),
+}
+STORE_TRIES = 5
+
+
+class Accepted(NamedTuple):
+    """The events of one request, all of one source, received at one time."""
+
+    source_id: int
+    received_at: datetime
+    events: Sequence[Incoming]
+    key_id: int | None = None
+
+
+def store(requests: Sequence[Accepted]) -> int:
+    """Store the requests' events and deliveries in one transaction; returns how many events were new.
+
+    Which connectors get a delivery is decided inside the transaction by the configuration as it is there and then.
+    Raises django.db.Error if nothing could be stored; then nothing was.
+    """
+    for tries_left in reversed(range(STORE_TRIES)):
+        try:
+            with write_transaction():
+                return _store(requests)
+        except IntegrityError:
+            # PostgreSQL only: another process stored one of the same ids in the meantime. The next look sees it.
+            if not tries_left:
+                raise
+    return 0
+
+
+def _store(requests: Sequence[Accepted]) -> int:
+    wanted = [(request, event) for request in requests for event in request.events]
+    found = _look(wanted)
+    snapshot = selectors.snapshot(found.version)
+    event_rows: list[tuple[Any, ...]] = []
+    delivery_rows: list[tuple[Any, ...]] = []
+    for request, event in wanted:
+        key = (event.message_id, request.source_id)
+        if key in found.stored:
+            continue
+        found.stored.add(key)
+        row_id = next(found.event_ids)
+        moment = found.times[request.received_at]
+        event_rows.append(
+            (
+                row_id,
+                request.source_id,
+                event.message_id,
+                event.type,
+                event.name,
+                event.user_id,
+                event.anonymous_id,
+                moment,
+                event.refused,
+                event.body,
+            )
+        )
+        if not event.refused:
+            for connector_id, status in _connectors(snapshot, request.source_id):
+                delivery_rows.append(_delivery_row(row_id, connector_id, status, moment))
+    if event_rows:
+        _insert("deliveries_event", EVENT_COLUMNS, event_rows)
+    if delivery_rows:
+        _insert("deliveries_delivery", DELIVERY_COLUMNS, delivery_rows)
+    return len(event_rows)
+
+
+def _connectors(snapshot: Snapshot, source_id: int) -> Sequence[tuple[int, str]]:
+    route = snapshot.sources.get(source_id)
+    return route.connectors if route is not None else ()
+
+
+def _delivery_row(event_id: int, connector_id: int, status: str, moment: Any) -> tuple[Any, ...]:
+    first, cause, detail = FIRST_STATUS[status]
+    due = moment if first == "waiting" else None
+    finished = moment if first == "skipped" else None
+    return (event_id, connector_id, first, cause, detail, 0, 0, moment, due, "", finished, "", "", False)
+
+
+class _Findings(NamedTuple):
+    """What must be known before inserting, read inside the transaction."""
+
+    stored: set[tuple[str, int]]  # (message id, source id) of the wanted events that are there already
+    event_ids: Iterator[int]  # free row ids, ascending
+    version: int  # of the configuration
+    times: Mapping[datetime, Any]  # receipt times as the driver takes them
+
+
+def _look(wanted: Sequence[tuple[Accepted, Incoming]]) -> _Findings:
+    message_ids = list({event.message_id for _, event in wanted})
+    moments = {request.received_at for request, _ in wanted}
+    if is_sqlite():
+        return _look_in_sqlite(message_ids, {moment: stored_time(moment) for moment in moments})
+    return _look_in_postgresql(message_ids, len(wanted), {moment: moment.isoformat() for moment in moments})
+
+
+def _look_in_sqlite(message_ids: list[str], times: Mapping[datetime, Any]) -> _Findings:
+    database = connection.connection  # Django's wrapper around the driver costs more than the queries
+    stored: set[tuple[str, int]] = set()
+    for start in range(0, len(message_ids), 500):
+        part = message_ids[start : start + 500]
+        marks = ",".join("?" * len(part))
+        query = f"SELECT message_id, source_id FROM deliveries_event WHERE message_id IN ({marks})"  # noqa: S608
+        stored.update(database.execute(query, part))
+    # AUTOINCREMENT's own counter: ids of deleted rows do not come back.
+    last = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'deliveries_event'").fetchone()
+    version = database.execute("SELECT number FROM integrations_configversion WHERE id = 1").fetchone()
+    return _Findings(stored, count((last[0] if last else 0) + 1), version[0] if version else 0, times)
+
+
+def _look_in_postgresql(message_ids: list[str], events: int, times: Mapping[datetime, Any]) -> _Findings:
+    """All three in one round trip, told apart by the first column."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 'stored', message_id, source_id FROM deliveries_event WHERE message_id = ANY(%s) "
+            "UNION ALL SELECT 'version', '', number FROM integrations_configversion WHERE id = 1 "
+            "UNION ALL SELECT 'id', '', nextval('deliveries_event_id_seq') FROM generate_series(1, %s)",
+            [message_ids, events],
+        )
+        rows = cursor.fetchall()
+    stored = {(message_id, number) for tag, message_id, number in rows if tag == "stored"}
+    version = next((number for tag, _, number in rows if tag == "version"), 0)
+    return _Findings(stored, iter(sorted(number for tag, _, number in rows if tag == "id")), version, times)
+
+
+def _insert(table: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
+    if is_sqlite():
+        marks = ",".join("?" * len(rows[0]))
+        connection.connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)  # noqa: S608
+        return
+    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def accept_now(request: Accepted) -> int:
+    """Store one request in the caller's own thread and wake the workers: for the test panel and practice data."""
+    from deliveries import queue
+
+    stored = store([request])
+    if stored:
+        queue.wake(timezone.now())
+    return stored

@@ -1,0 +1,182 @@
+"""Take due deliveries under a lease. One short transaction for all connectors, a fair share for each.
+
+While a row is ``sending``, ``next_attempt_at`` is when its lease runs out: a drain that died makes its rows due again
+without anybody's help. Both queries walk the partial index ``delivery_due`` and stay flat as history grows; its
+condition on the status must stand literally in the query for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from deliveries.engine.writing import is_sqlite, stored_time, write_transaction
+from deliveries.models import DUE
+
+LEASE = timedelta(seconds=30)
+LIVE, REPLAY = 0, 1
+
+
+class Claimed(NamedTuple):
+    """A leased delivery with its event. ``due`` is when it was due; ``attempts`` counts the tries made before."""
+
+    id: int
+    connector_id: int
+    attempts: int
+    due: datetime
+    lane: int
+    as_sent: bool
+    replay_of_id: int | None
+    source_vendor: str
+    body: str
+
+
+class Want(NamedTuple):
+    connector_id: int
+    lane: int
+    limit: int
+
+
+def due_times(connector_ids: Sequence[int]) -> dict[tuple[int, int], datetime]:
+    """(connector, lane) → when its first open delivery is due. Read only, two index look-ups a connector."""
+    if not connector_ids:
+        return {}
+    first = (
+        "(SELECT d.next_attempt_at FROM deliveries_delivery d WHERE d.connector_id = c.id AND d.lane = {lane} "
+        f"AND d.status IN {DUE} ORDER BY d.next_attempt_at LIMIT 1)"
+    )
+    marks = ",".join(["%s"] * len(connector_ids))
+    query = (
+        f"SELECT c.id, {first.format(lane=LIVE)}, {first.format(lane=REPLAY)} "  # noqa: S608
+        f"FROM integrations_connector c WHERE c.id IN ({marks})"
+    )
+    found: dict[tuple[int, int], datetime] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(query, list(connector_ids))
+        for connector_id, live, replay in cursor.fetchall():
+            for lane, moment in ((LIVE, live), (REPLAY, replay)):
+                if moment is not None:
+                    found[connector_id, lane] = _moment(moment)
+    return found
+
+
+def claim(wants: Sequence[Want], owner: str, now: datetime) -> list[Claimed]:
+    """Up to each want's limit of its due deliveries, oldest first, leased to ``owner`` until now + LEASE."""
+    if not wants:
+        return []
+    until = now + LEASE
+    with write_transaction():
+        if is_sqlite():
+            picked = _claim_sqlite(wants, owner, now, until)
+        else:
+            return _claim_postgresql(wants, owner, now, until)
+    return _with_events_sqlite(picked)
+
+
+def _claim_postgresql(wants: Sequence[Want], owner: str, now: datetime, until: datetime) -> list[Claimed]:
+    query = f"""
+        WITH picked AS MATERIALIZED (
+            SELECT due.id, due.next_attempt_at AS due
+            FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS want(connector_id, lane, wanted)
+            CROSS JOIN LATERAL (
+                SELECT d.id, d.next_attempt_at FROM deliveries_delivery d
+                WHERE d.connector_id = want.connector_id AND d.lane = want.lane
+                  AND d.status IN {DUE} AND d.next_attempt_at <= %s
+                ORDER BY d.next_attempt_at LIMIT want.wanted FOR UPDATE SKIP LOCKED
+            ) due
+        )
+        UPDATE deliveries_delivery d SET status = 'sending', lease_owner = %s, next_attempt_at = %s
+        FROM picked
+        JOIN deliveries_delivery old ON old.id = picked.id
+        JOIN deliveries_event e ON e.id = old.event_id
+        JOIN integrations_source s ON s.id = e.source_id
+        WHERE d.id = picked.id
+        RETURNING d.id, d.connector_id, d.attempts, picked.due, d.lane, d.as_sent, d.replay_of_id, s.vendor, e.body
+    """  # noqa: S608
+    ids, lanes, limits = ([want[column] for want in wants] for column in range(3))
+    with connection.cursor() as cursor:
+        cursor.execute(query, [ids, lanes, limits, now, owner, until])
+        rows = [Claimed(*row) for row in cursor.fetchall()]
+    return sorted(rows, key=lambda row: (row.due, row.id))
+
+
+def _claim_sqlite(wants: Sequence[Want], owner: str, now: datetime, until: datetime) -> list[tuple[int, str]]:
+    database = connection.connection
+    picked: list[tuple[int, str]] = []
+    for want in wants:
+        picked += database.execute(
+            "SELECT id, next_attempt_at FROM deliveries_delivery INDEXED BY delivery_due "  # noqa: S608
+            f"WHERE connector_id = ? AND lane = ? AND status IN {DUE} AND next_attempt_at <= ? "
+            "ORDER BY next_attempt_at LIMIT ?",
+            (want.connector_id, want.lane, stored_time(now), want.limit),
+        ).fetchall()
+    moment = stored_time(until)
+    database.executemany(
+        "UPDATE deliveries_delivery SET status = 'sending', lease_owner = ?, next_attempt_at = ? WHERE id = ?",
+        [(owner, moment, row_id) for row_id, _ in picked],
+    )
+    return picked
+
+
+def _with_events_sqlite(picked: list[tuple[int, str]]) -> list[Claimed]:
+    """The claimed rows with their events, read after the commit so that the lock is held no longer than needed."""
+    due = dict(picked)
+    claimed: list[Claimed] = []
+    with connection.cursor() as cursor:
+        for start in range(0, len(picked), 500):
+            ids = [row_id for row_id, _ in picked[start : start + 500]]
+            marks = ",".join(["%s"] * len(ids))
+            cursor.execute(
+                "SELECT d.id, d.connector_id, d.attempts, d.lane, d.as_sent, d.replay_of_id, s.vendor, e.body "  # noqa: S608
+                "FROM deliveries_delivery d JOIN deliveries_event e ON e.id = d.event_id "
+                f"JOIN integrations_source s ON s.id = e.source_id WHERE d.id IN ({marks})",
+                ids,
+            )
+            for row_id, connector_id, attempts, lane, as_sent, replay_of, vendor, body in cursor.fetchall():
+                claimed.append(
+                    Claimed(
+                        row_id,
+                        connector_id,
+                        attempts,
+                        _moment(due[row_id]),
+                        lane,
+                        bool(as_sent),
+                        replay_of,
+                        vendor,
+                        body,
+                    )
+                )
+    return sorted(claimed, key=lambda row: (row.due, row.id))
+
+
+def renew(ids: Iterable[int], owner: str, now: datetime) -> None:
+    """Lengthen the lease of rows still in hand."""
+    rows = [(stored_time(now + LEASE), row_id, owner) for row_id in ids]
+    if rows:
+        with write_transaction(), connection.cursor() as cursor:
+            cursor.executemany(
+                "UPDATE deliveries_delivery SET next_attempt_at = %s WHERE id = %s AND lease_owner = %s", rows
+            )
+
+
+def release(claimed: Iterable[Claimed], owner: str) -> None:
+    """Give back rows that were not sent: due when they were due, tries untouched."""
+    rows = list(claimed)
+    if not rows:
+        return
+    with write_transaction(), connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE deliveries_delivery SET status = CASE WHEN attempts = 0 THEN 'waiting' ELSE 'retrying' END, "
+            "lease_owner = '', next_attempt_at = %s WHERE id = %s AND lease_owner = %s",
+            [(stored_time(row.due), row.id, owner) for row in rows],
+        )
+
+
+def _moment(value: Any) -> datetime:
+    """SQLite's text times as aware ones."""
+    if isinstance(value, datetime):
+        return value
+    return datetime.fromisoformat(value).replace(tzinfo=UTC)

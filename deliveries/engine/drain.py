@@ -1,0 +1,319 @@
+"""A drain: claim due deliveries, send them, record the results, until nothing is due or the time is up.
+
+It is what a django-q2 task runs. Any number may run at once, on any number of machines: leases keep them apart. The main
+thread alone talks to the database; lanes' threads alone talk to the network.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import orjson
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from deliveries import queue
+from deliveries.engine import rest
+from deliveries.engine.claim import LIVE, REPLAY, Claimed, Want, claim, due_times, release, renew
+from deliveries.engine.lane import LaneRunner, utc_now
+from deliveries.engine.perform import Caller, Result, Target
+from deliveries.engine.record import record
+from deliveries.engine.send import Sender
+from deliveries.engine.writing import checkpoint
+from deliveries.lifeline import stopping
+from deliveries.models import Attempt, Heartbeat, Pump
+from integrations import registry, selectors
+from integrations.types import ConnectorConfig, Vendor
+
+log = logging.getLogger("signalbox.engine")
+SECONDS = 20.0  # long enough to be worth a task, short enough that other tasks get their turn
+RESULTS_AT_ONCE = 100  # results are recorded at the latest after these many …
+RECORD_EVERY = 0.25  # … or these seconds: what a crash can repeat is bounded by them
+LINGER = timedelta(seconds=45)  # a retry due sooner than this is waited for; later ones get a schedule
+SCHEDULE_AHEAD = timedelta(seconds=40)  # django-q2 looks at its schedules every 30 s or so
+QUIET_BEFORE_END = 0.4
+DATABASE_PATIENCE = 20.0  # seconds a restarting database is waited for, with results in hand
+MAX_THREADS = 192
+
+
+class Drain:
+    """One run. ``make_caller`` makes what sends (a :class:`Sender` per thread)."""
+
+    def __init__(self, make_caller: Callable[[], Caller] = Sender, seconds: float = SECONDS) -> None:
+        self.owner = f"{os.getpid()}-{uuid4().hex[:12]}"
+        self.make_caller = make_caller
+        self.ends = time.monotonic() + seconds
+        self.wake = threading.Event()
+        self.done: deque[Result] = deque()
+        self.lanes: dict[int, LaneRunner] = {}
+        self.in_hand: dict[int, Claimed] = {}
+        self.originals: dict[int, tuple[str, str, bytes]] = {}
+        self.configs: dict[int, ConnectorConfig] = {}
+        self.vendors: dict[int, Vendor] = {}
+        self._last_record = self._last_beat = self._last_renewal = self._last_wake = 0.0
+        self._quiet_since = time.monotonic()
+
+    def run(self) -> None:
+        queue.woken()
+        try:
+            while not stopping() and time.monotonic() < self.ends:
+                worked = self._patiently(self._round)
+                if not worked and not self.in_hand and not self._patiently(self._stay):
+                    break
+                self.wake.wait(0.05 if self.in_hand else self._poll())
+                self.wake.clear()
+        finally:
+            self._end()
+
+    # --- One round ----------------------------------------------------------------------------------------------------
+
+    def _round(self) -> bool:
+        now = utc_now()
+        self._beat(now)
+        self._record(now)
+        self._follow_configuration()
+        claimed = self._claim(now)
+        if claimed or self.in_hand:
+            self._quiet_since = time.monotonic()
+        return claimed
+
+    def _follow_configuration(self) -> None:
+        snapshot = selectors.snapshot()
+        if self.configs and snapshot.version == self._version:
+            return
+        self._version = snapshot.version
+        self.configs = dict(snapshot.connectors)
+        for config in self.configs.values():
+            vendor = registry.get(config.vendor)
+            if vendor is None or not vendor.sends:
+                continue
+            self.vendors[config.id] = vendor
+            target = Target(config, vendor, allowed_hosts(config, vendor))
+            lane = self.lanes.get(config.id)
+            if lane is None:
+                self.lanes[config.id] = LaneRunner(
+                    target, self.make_caller, self.done, self.wake, lambda claimed: self.originals.get(claimed.id)
+                )
+            else:
+                lane.target = target
+            if config.status != "active" and lane is not None:
+                self._give_back(lane)
+
+    def _claim(self, now: datetime) -> bool:
+        room = {key: lane.capacity() for key, lane in self.lanes.items() if self._is_active(key)}
+        ready = [key for key, free in room.items() if free > 0]
+        due = {key: moment for key, moment in due_times(ready).items() if moment <= now}
+        if not due:
+            return False
+        if sum(lane.threads for lane in self.lanes.values()) >= MAX_THREADS:
+            return False
+        resting = rest.resting({connector_id for connector_id, _ in due})
+        wants = [
+            Want(connector_id, lane, limit)
+            for connector_id, lane in sorted(due, key=lambda key: (key[1], due[key]))
+            if (limit := self._limit(connector_id, lane, due, room, resting, now)) > 0
+        ]
+        claimed = claim(wants, self.owner, now)
+        self._give_work(claimed, now)
+        probed = {want.connector_id for want in wants if want.connector_id in resting}
+        for connector_id in probed - {row.connector_id for row in claimed}:
+            rest.give_probe_back(connector_id, now)
+        if any(len([row for row in claimed if row.connector_id == want.connector_id]) >= want.limit for want in wants):
+            self._ask_for_help(now)
+        return bool(claimed)
+
+    def _limit(
+        self,
+        connector_id: int,
+        lane: int,
+        due: dict[tuple[int, int], datetime],
+        room: dict[int, int],
+        resting: set[int],
+        now: datetime,
+    ) -> int:
+        """A connector's share: its own capacity, one probe while it rests, what its speed limit leaves. A replay of
+        many gets a share only when nothing live is due."""
+        if lane == REPLAY and (connector_id, LIVE) in due:
+            return 0
+        limit = room[connector_id]
+        config = self.configs[connector_id]
+        if config.rate_limit_per_second:
+            size = self.lanes[connector_id].target.batch_size
+            limit = min(limit, size * rest.free_slots(connector_id, config.rate_limit_per_second, now))
+        if connector_id in resting and limit > 0:
+            return 1 if not self.lanes[connector_id].in_hand and rest.may_probe(connector_id, now) else 0
+        return limit
+
+    def _give_work(self, claimed: list[Claimed], now: datetime) -> None:
+        self._read_originals([row for row in claimed if row.as_sent and row.replay_of_id])
+        by_connector: dict[int, list[Claimed]] = defaultdict(list)
+        for row in claimed:
+            by_connector[row.connector_id].append(row)
+            self.in_hand[row.id] = row
+        for connector_id, rows in by_connector.items():
+            lane = self.lanes[connector_id]
+            rate = self.configs[connector_id].rate_limit_per_second
+            if not rate:
+                lane.add(rows)
+                continue
+            calls = -(-len(rows) // lane.target.batch_size)
+            first = rest.reserve(connector_id, rate, calls, now)
+            begin = time.monotonic() + (first - now).total_seconds()
+            lane.add(rows, lambda index, begin=begin, rate=rate: begin + index / rate)  # type: ignore[misc]
+
+    def _read_originals(self, rows: list[Claimed]) -> None:
+        """What was sent before, for replays "exactly as sent"; where it was cut or held a secret, today's is sent."""
+        by_original = {row.replay_of_id: row.id for row in rows}
+        for attempt in Attempt.objects.filter(delivery_id__in=list(by_original)).order_by("id"):
+            if "••••" in attempt.request_body or not attempt.request_body:
+                continue
+            head = orjson.loads(attempt.request)
+            row_id = by_original[attempt.delivery_id]
+            self.originals[row_id] = (head["method"], head["url"], attempt.request_body.encode())
+
+    # --- Recording ----------------------------------------------------------------------------------------------------
+
+    def _record(self, now: datetime, everything: bool = False) -> None:
+        elapsed = time.monotonic() - self._last_record
+        if not self.done or not (everything or len(self.done) >= RESULTS_AT_ONCE or elapsed >= RECORD_EVERY):
+            self._renew(now)
+            return
+        results = [self.done.popleft() for _ in range(len(self.done))]
+        try:
+            record(results, self.owner, now, self.configs)
+        except DatabaseError:
+            self.done.extendleft(reversed(results))
+            raise
+        self._last_record = time.monotonic()
+        for result in results:
+            self.in_hand.pop(result.claimed.id, None)
+            self.originals.pop(result.claimed.id, None)
+        self._note(results, now)
+        checkpoint()
+
+    def _note(self, results: list[Result], now: datetime) -> None:
+        by_connector: dict[int, list[Result]] = defaultdict(list)
+        for result in results:
+            by_connector[result.claimed.connector_id].append(result)
+        for connector_id, own in by_connector.items():
+            reason = rest.note(connector_id, own, now)
+            lane = self.lanes[connector_id]
+            if reason:
+                from deliveries.hold import stop
+                from integrations.models import Connector
+
+                self._give_back(lane)
+                stop(Connector.objects.get(id=connector_id), reason=reason)
+            elif lane.hurt:
+                self._give_back(lane)
+
+    def _give_back(self, lane: LaneRunner) -> None:
+        dropped = lane.drop_queue()
+        release(dropped, self.owner)
+        for row in dropped:
+            self.in_hand.pop(row.id, None)
+
+    def _renew(self, now: datetime) -> None:
+        if self.in_hand and time.monotonic() - self._last_renewal > 10:
+            self._last_renewal = time.monotonic()
+            renew(list(self.in_hand), self.owner, now)
+
+    # --- Staying and ending -------------------------------------------------------------------------------------------
+
+    def _stay(self) -> bool:
+        """Nothing is in hand and nothing was claimed: wait for what is due soon, or end?"""
+        now = utc_now()
+        if time.monotonic() - self._quiet_since < QUIET_BEFORE_END:
+            return True
+        soonest = self._soonest()
+        if soonest is None or soonest > now + LINGER:
+            return False
+        until = now + timedelta(seconds=5)
+        mine = Pump.objects.filter(id=1, linger_owner=self.owner).update(linger_until=until)
+        free = mine or Pump.objects.filter(id=1, linger_until__isnull=True).update(
+            linger_owner=self.owner, linger_until=until
+        )
+        return bool(
+            free
+            or Pump.objects.filter(id=1, linger_until__lt=now).update(linger_owner=self.owner, linger_until=until)
+        )
+
+    def _soonest(self) -> datetime | None:
+        active = [key for key in self.lanes if self._is_active(key)]
+        return min(due_times(active).values(), default=None)
+
+    def _is_active(self, connector_id: int) -> bool:
+        config = self.configs.get(connector_id)
+        return config is not None and config.status == "active"
+
+    def _poll(self) -> float:
+        """How long to sleep while there is nothing to do: short at first, so that a burst's next event starts at once."""
+        return 0.05 if time.monotonic() - self._quiet_since < 2 else 0.2
+
+    def _ask_for_help(self, now: datetime) -> None:
+        """There is more due than one drain takes at once: have another worker join."""
+        if time.monotonic() - self._last_wake > 1:
+            self._last_wake = time.monotonic()
+            queue.wake(now)
+
+    def _beat(self, now: datetime) -> None:
+        if time.monotonic() - self._last_beat > 5:
+            self._last_beat = time.monotonic()
+            beat(now)
+
+    def _patiently(self, step: Callable[[], bool]) -> bool:
+        """Run a step; if the database goes away, wait for it with the results in hand rather than lose them."""
+        deadline = time.monotonic() + DATABASE_PATIENCE
+        while True:
+            try:
+                return step()
+            except DatabaseError:
+                connection.close()
+                if time.monotonic() > deadline or connection.in_atomic_block:
+                    raise
+                log.warning("The database does not answer; trying again", exc_info=True)
+                time.sleep(0.5)
+
+    def _end(self) -> None:
+        for lane in self.lanes.values():
+            self._patiently(lambda lane=lane: bool(self._give_back(lane)))  # type: ignore[misc]
+            lane.close()
+        while any(lane.in_flight for lane in self.lanes.values()) or self.done:
+            self._patiently(lambda: bool(self._record(utc_now(), everything=True)))
+            self.wake.wait(0.05)
+            self.wake.clear()
+        self._patiently(self._leave)
+
+    def _leave(self) -> bool:
+        now = utc_now()
+        Pump.objects.filter(id=1, linger_owner=self.owner).update(linger_owner="", linger_until=None)
+        if (soonest := self._soonest()) is not None and not stopping():
+            if soonest <= now + LINGER:
+                queue.wake(now)
+            else:
+                queue.wake_at(soonest - SCHEDULE_AHEAD)
+        return True
+
+
+def allowed_hosts(config: ConnectorConfig, vendor: Vendor) -> tuple[str, ...]:
+    """The hosts a connector's requests may go to: the vendor's, and its own endpoint's. None for free addresses."""
+    from urllib.parse import urlsplit
+
+    if not vendor.allowed_hosts:
+        return ()
+    own = urlsplit(config.base_url).hostname
+    return (*vendor.allowed_hosts, own) if own else vendor.allowed_hosts
+
+
+def beat(now: datetime) -> None:
+    """This worker cluster's sign of life."""
+    cluster = os.environ.get("SIGNALBOX_CLUSTER", "worker")
+    if not Heartbeat.objects.filter(cluster=cluster).update(seen_at=now):
+        Heartbeat.objects.update_or_create(cluster=cluster, defaults={"seen_at": now})

@@ -1,0 +1,143 @@
+"""Write results down: attempts and new statuses, in bulk, in one short transaction.
+
+Guarded by the lease: a drain whose lease ran out meanwhile changes no status, but its attempts are kept, because the
+calls were made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from random import random
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from deliveries.core import retry
+from deliveries.engine.perform import Result
+from deliveries.engine.writing import is_sqlite, stored_time, write_transaction
+from integrations.types import Cause, ConnectorConfig
+
+ATTEMPT_COLUMNS = (
+    "delivery_id, number, started_at, duration_ms, request, request_body, response, response_body, response_status, "
+    "batch_size, outcome, cause, detail"
+)
+SKIPPING = frozenset({Cause.NOT_SUPPORTED, Cause.SWITCHED_OFF, Cause.FILTERED})
+
+
+class Outcome(NamedTuple):
+    """The new state of one delivery row."""
+
+    status: str
+    cause: str
+    detail: str
+    attempts: int
+    next_attempt_at: datetime | None
+    sent_as: str
+    notes: str
+
+
+def record(results: Sequence[Result], owner: str, now: datetime, configs: Mapping[int, ConnectorConfig]) -> None:
+    """Store every result's attempt and the delivery's new status. Raises django.db.Error with nothing stored."""
+    outcomes = [(result, decide(result, configs.get(result.claimed.connector_id))) for result in results]
+    attempts = [_attempt(result, outcome) for result, outcome in outcomes if result.call is not None]
+    with write_transaction():
+        _insert_attempts(attempts)
+        _update(outcomes, owner, now)
+
+
+def decide(result: Result, config: ConnectorConfig | None) -> Outcome:
+    """What the result means for the row: pure but for the retry's jitter."""
+    claimed = result.claimed
+    if result.not_sent is not None:
+        cause = result.not_sent.cause
+        status = "skipped" if cause in SKIPPING else "failed"
+        return Outcome(status, cause.value, result.not_sent.detail[:500], claimed.attempts, None, "", "")
+    assert result.verdict is not None  # noqa: S101 - a result has either
+    policy = config.retry if config is not None else "standard"
+    decision = retry.decide(result.verdict, claimed.attempts, result.ended_at, policy, jitter=random())  # noqa: S311
+    status, cause = decision.status, decision.cause
+    due = decision.next_attempt_at
+    if status == "retrying" and config is not None and config.status == "paused":
+        status, cause, due = "held", Cause.PAUSED, None
+    return Outcome(
+        status,
+        cause.value if cause is not None else "",
+        decision.detail[:500],
+        claimed.attempts + 1,
+        due,
+        result.sent_as[:255],
+        result.notes,
+    )
+
+
+def _attempt(result: Result, outcome: Outcome) -> tuple[Any, ...]:
+    call, verdict = result.call, result.verdict
+    assert call is not None and verdict is not None  # noqa: S101 - the caller chose those that have both
+    return (
+        result.claimed.id,
+        outcome.attempts,
+        call.started_at,
+        call.duration_ms,
+        call.request,
+        result.request_body,
+        call.response,
+        call.response_body,
+        call.response_status,
+        call.batch_size,
+        verdict.disposition.value,
+        verdict.cause.value if verdict.cause else "",
+        verdict.detail[:500],
+    )
+
+
+def _insert_attempts(rows: list[tuple[Any, ...]]) -> None:
+    if not rows:
+        return
+    if is_sqlite():
+        marks = ",".join("?" * len(rows[0]))
+        database = connection.connection
+        ready = [(*row[:2], stored_time(row[2]), *row[3:]) for row in rows]
+        database.executemany(f"INSERT INTO deliveries_attempt ({ATTEMPT_COLUMNS}) VALUES ({marks})", ready)  # noqa: S608
+        return
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY deliveries_attempt ({ATTEMPT_COLUMNS}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)
+
+
+def _update(outcomes: Iterable[tuple[Result, Outcome]], owner: str, now: datetime) -> None:
+    """Rows with the same new state go in one statement on PostgreSQL; SQLite is quicker row by row."""
+    groups: dict[Outcome, list[int]] = {}
+    for result, outcome in outcomes:
+        groups.setdefault(outcome, []).append(result.claimed.id)
+    assignment = (
+        "UPDATE deliveries_delivery SET status = %s, cause = %s, detail = %s, attempts = %s, next_attempt_at = %s, "
+        "sent_as = %s, notes = %s, lease_owner = '', finished_at = %s WHERE lease_owner = %s AND id "
+    )
+    with connection.cursor() as cursor:
+        if is_sqlite():
+            rows = [
+                (*_values(outcome, now), owner, row_id) for outcome, row_ids in groups.items() for row_id in row_ids
+            ]
+            connection.connection.executemany(f"{assignment} = %s".replace("%s", "?"), rows)
+            return
+        for outcome, row_ids in groups.items():
+            cursor.execute(f"{assignment} = ANY(%s)", [*_values(outcome, now), owner, row_ids])
+
+
+def _values(outcome: Outcome, now: datetime) -> tuple[Any, ...]:
+    finished = now if outcome.status in ("delivered", "failed", "skipped") else None
+    due = outcome.next_attempt_at
+    return (
+        outcome.status,
+        outcome.cause,
+        outcome.detail,
+        outcome.attempts,
+        stored_time(due) if due else None,
+        outcome.sent_as,
+        outcome.notes,
+        stored_time(finished) if finished else None,
+    )

@@ -1,0 +1,71 @@
+"""The seam to django-q2, its only importer: it runs drains, on one machine or many, and knows nothing else.
+
+What waits, when, and how often it was tried stands in Delivery rows. A task lost by a broker costs nothing: the minute
+sweep, and every drain's own look at the rows, find the work again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django_q.models import Schedule
+from django_q.tasks import async_task
+
+from deliveries.models import Pump
+
+DRAIN = "deliveries.tasks.drain"
+BEAT = "deliveries.tasks.beat"
+SWEEP = "deliveries.tasks.sweep"
+HOURLY = "deliveries.tasks.hourly"
+ADVANCE_REPLAY = "deliveries.tasks.advance_replay"
+NEXT_DUE = "signalbox: next due"
+# A queued drain that nobody took up in this time is taken for lost (a flushed Redis), and another is queued.
+LOST_AFTER = timedelta(seconds=10)
+
+
+def wake(now: datetime | None = None) -> bool:
+    """Queue a drain unless one is queued already. Returns whether it queued one. Cheap enough for every commit."""
+    now = now or timezone.now()
+    claimed = Pump.objects.filter(id=1, woken_at__isnull=True).update(woken_at=now)
+    if not claimed:
+        claimed = Pump.objects.filter(id=1, woken_at__lt=now - LOST_AFTER).update(woken_at=now)
+        if not claimed and Pump.objects.filter(id=1).exists():
+            return False
+        if not claimed:
+            Pump.objects.get_or_create(id=1, defaults={"woken_at": now})
+    async_task(DRAIN)
+    return True
+
+
+def woken() -> None:
+    """A drain has started: the next wake-up may queue another."""
+    Pump.objects.filter(id=1, woken_at__isnull=False).update(woken_at=None)
+
+
+def beat() -> None:
+    """Ask some worker for a sign of life."""
+    async_task(BEAT)
+
+
+def advance_replay(replay_id: int) -> None:
+    async_task(ADVANCE_REPLAY, replay_id)
+
+
+def wake_at(moment: datetime) -> None:
+    """Have a drain started at about ``moment``: one row, moved to the earliest."""
+    row = Schedule.objects.filter(name=NEXT_DUE).first()
+    if row is None:
+        Schedule.objects.create(name=NEXT_DUE, func=DRAIN, schedule_type=Schedule.ONCE, next_run=moment, repeats=-1)
+    elif row.next_run is None or row.next_run > moment or row.next_run < timezone.now() - timedelta(minutes=2):
+        Schedule.objects.filter(pk=row.pk).update(next_run=moment)
+
+
+def ensure_schedules() -> None:
+    """The schedules that every installation has: made at start, safe to repeat."""
+    now = timezone.now()
+    for name, function, minutes in (("signalbox: sweep", SWEEP, 1), ("signalbox: hourly", HOURLY, 60)):
+        if not Schedule.objects.filter(name=name).exists():
+            Schedule.objects.create(
+                name=name, func=function, schedule_type=Schedule.MINUTES, minutes=minutes, next_run=now
+            )

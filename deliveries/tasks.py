@@ -1,0 +1,35 @@
+"""What django-q2 runs, by dotted path. One line each; ids only, because arguments are pickled and shown."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+
+def drain() -> None:
+    from deliveries.engine.drain import Drain
+
+    Drain().run()
+
+
+def beat() -> None:
+    from deliveries.engine.drain import beat as sign_of_life
+
+    sign_of_life(timezone.now())
+
+
+def sweep() -> None:
+    from deliveries.upkeep import sweep as every_minute
+
+    every_minute(timezone.now())
+
+
+def hourly() -> None:
+    from deliveries.upkeep import hourly as every_hour
+
+    every_hour(timezone.now())
+
+
+def advance_replay(replay_id: int) -> None:
+    from deliveries.replay import advance
+
+    advance(replay_id, timezone.now())
