@@ -32,40 +32,40 @@ def delay(tries_made: int, policy="standard", *, jitter: float = 0.0, wish: floa
 
 
 def test_standard_is_eight_retries_at_the_documented_minutes() -> None:
-    assert [delay(tries) / 60 for tries in range(1, 9)] == [1, 2, 4, 8, 16, 32, 64, 360]
+    assert [delay(tries) / 60 for tries in range(8)] == [1, 2, 4, 8, 16, 32, 64, 360]
     assert max_tries("standard") == 9
 
 
 def test_patient_is_the_example_of_standard_webhooks() -> None:
-    hours = [delay(tries, "patient") / 3600 for tries in range(1, 10)]
+    hours = [delay(tries, "patient") / 3600 for tries in range(9)]
     assert hours == pytest.approx([5 / 3600, 1 / 12, 0.5, 2, 5, 10, 14, 20, 24])
     assert sum(SCHEDULES["patient"]) / 3600 == pytest.approx(75.58, abs=0.01)
     assert max_tries("patient") == 10
 
 
 def test_own_list_of_seconds() -> None:
-    assert [delay(tries, [0, 2.5, 10]) for tries in (1, 2, 3)] == [0, 2.5, 10]
+    assert [delay(tries, [0, 2.5, 10]) for tries in (0, 1, 2)] == [0, 2.5, 10]
     assert max_tries((1, 2)) == 3
-    assert decide(DOWN, 4, NOW, [0, 2.5, 10]).status == "failed"
+    assert decide(DOWN, 3, NOW, [0, 2.5, 10]).status == "failed"
 
 
 def test_used_up_retries_give_up_and_keep_the_last_words() -> None:
-    assert decide(DOWN, 8, NOW, "standard") == Decision(
+    assert decide(DOWN, 7, NOW, "standard") == Decision(
         status="retrying",
         cause=Cause.SERVICE_ERROR,
         next_attempt_at=NOW + timedelta(hours=6),
         detail="Bad Gateway",
     )
     gave_up = Decision(status="failed", cause=Cause.GAVE_UP, detail="service_error: Bad Gateway")
-    assert decide(DOWN, 9, NOW, "standard") == gave_up
+    assert decide(DOWN, 8, NOW, "standard") == gave_up
     assert decide(DOWN, 30, NOW, "standard") == gave_up
     assert last_cause(gave_up.detail) == (Cause.SERVICE_ERROR, "Bad Gateway")
     silent = Verdict(disposition=Disposition.RETRY, cause=Cause.TIMEOUT)
-    assert decide(silent, 9, NOW, "standard").detail == "timeout"
+    assert decide(silent, 8, NOW, "standard").detail == "timeout"
     assert last_cause("timeout") == (Cause.TIMEOUT, "")
     assert last_cause("Bad: Gateway") == (None, "Bad: Gateway")
     long = Verdict(disposition=Disposition.RETRY, cause=Cause.TIMEOUT, detail="x" * 500)
-    assert len(decide(long, 9, NOW, "standard").detail) == 500
+    assert len(decide(long, 8, NOW, "standard").detail) == 500
 
 
 @pytest.mark.parametrize(
@@ -82,31 +82,31 @@ def test_used_up_retries_give_up_and_keep_the_last_words() -> None:
 )
 def test_everything_else_ends_at_once(disposition, given, status, cause) -> None:
     verdict = Verdict(disposition=disposition, cause=given, detail="words", retry_after=30)
-    assert decide(verdict, 1, NOW, "standard", jitter=0.5) == Decision(status=status, cause=cause, detail="words")
+    assert decide(verdict, 0, NOW, "standard", jitter=0.5) == Decision(status=status, cause=cause, detail="words")
 
 
 def test_a_wish_lengthens_up_to_six_hours_and_never_shortens() -> None:
-    assert delay(1, wish=30) == 60
-    assert delay(1, wish=61) == 61
-    assert delay(1, wish=0) == 60
-    assert delay(1, wish=-5) == 60
-    assert delay(1, wish=float("nan")) == 60
-    assert delay(1, wish=7 * 3600) == 6 * 3600
-    assert delay(1, wish=float("inf")) == 6 * 3600
-    assert delay(9, "patient", wish=25 * 3600) == 24 * 3600
-    assert delay(1, wish=59, jitter=1) == 59
+    assert delay(0, wish=30) == 60
+    assert delay(0, wish=61) == 61
+    assert delay(0, wish=0) == 60
+    assert delay(0, wish=-5) == 60
+    assert delay(0, wish=float("nan")) == 60
+    assert delay(0, wish=7 * 3600) == 6 * 3600
+    assert delay(0, wish=float("inf")) == 6 * 3600
+    assert delay(8, "patient", wish=25 * 3600) == 24 * 3600
+    assert delay(0, wish=59, jitter=1) == 59
 
 
 def test_jitter_only_shortens_and_by_a_tenth_at_most() -> None:
-    assert delay(1, jitter=1) == 54
-    assert delay(1, jitter=0.5) == 57
-    assert delay(8, jitter=1) == 324 * 60
-    assert delay(1, jitter=7) == 54
-    assert delay(1, jitter=-7) == 60
+    assert delay(0, jitter=1) == 54
+    assert delay(0, jitter=0.5) == 57
+    assert delay(7, jitter=1) == 324 * 60
+    assert delay(0, jitter=7) == 54
+    assert delay(0, jitter=-7) == 60
 
 
 @given(
-    tries=st.integers(1, 60),
+    tries=st.integers(0, 60),
     jitter=st.floats(0, 1),
     wish=st.none() | st.floats(allow_nan=True, allow_infinity=True),
     policy=st.sampled_from(["standard", "patient"]) | st.lists(st.floats(0, 604_800), min_size=1, max_size=50),
@@ -115,10 +115,10 @@ def test_every_delay_is_within_its_bounds(tries, jitter, wish, policy) -> None:
     verdict = Verdict(disposition=Disposition.RETRY, cause=Cause.TIMEOUT, retry_after=wish)
     decision = decide(verdict, tries, NOW, policy, jitter=jitter)
     delays = schedule(policy)
-    if tries > len(delays):
+    if tries >= len(delays):
         assert (decision.status, decision.cause, decision.next_attempt_at) == ("failed", Cause.GAVE_UP, None)
         return
-    planned, seconds = delays[tries - 1], (decision.next_attempt_at - NOW).total_seconds()
+    planned, seconds = delays[tries], (decision.next_attempt_at - NOW).total_seconds()
     assert planned * 0.9 - 1e-5 <= seconds <= max(planned, 21_600) + 1e-5
     if wish is None:
         assert seconds <= planned + 1e-5
@@ -192,4 +192,4 @@ def test_duration(seconds: float, words: str) -> None:
 
 def test_an_unknown_policy_is_an_error_and_not_a_lost_delivery() -> None:
     with pytest.raises(ValueError, match="There is no retry schedule “hourly”"):
-        decide(DOWN, 1, NOW, "hourly")
+        decide(DOWN, 0, NOW, "hourly")

@@ -49,7 +49,7 @@ class Decision:
 
 
 def decide(verdict: Verdict, tries_made: int, now: datetime, policy: Policy, *, jitter: float = 0.0) -> Decision:
-    """What follows from the answer to try number ``tries_made`` (the first is 1), which ended at ``now``.
+    """What follows from the answer to a try that ended at ``now``, with ``tries_made`` made before it (the first: 0).
 
     ``jitter`` from 0 to 1 takes up to a tenth off the policy's delay and never adds to it. A service's wish lengthens a
     delay, up to six hours. When the retries are used up the cause is ``gave_up`` and the detail starts with the last
@@ -61,10 +61,10 @@ def decide(verdict: Verdict, tries_made: int, now: datetime, policy: Policy, *, 
     if verdict.disposition is not Disposition.RETRY:
         return Decision(status="failed", cause=cause, detail=verdict.detail)
     delays = schedule(policy)
-    if tries_made > len(delays):
+    if tries_made >= len(delays):
         detail = f"{cause.value}: {verdict.detail}".rstrip(": ")[:DETAIL_LIMIT]
         return Decision(status="failed", cause=Cause.GAVE_UP, detail=detail)
-    delay = _delay(delays[max(tries_made, 1) - 1], verdict.retry_after, jitter)
+    delay = _delay(delays[max(tries_made, 0)], verdict.retry_after, jitter)
     return Decision(
         status="retrying", cause=cause, next_attempt_at=now + timedelta(seconds=delay), detail=verdict.detail
     )
