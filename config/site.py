@@ -1,12 +1,128 @@
-"""The console: Django's admin site in product words."""
+"""The console: Django's admin site in product words, with short addresses, our own navigation and our own pages.
+
+Made Django's default admin site (``config.apps``), so that apps register with plain ``@admin.register``.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, URLPattern, URLResolver, include, path, re_path, reverse
+
+# The admin would say /integrations/connector/: an address is read by people too.
+SHORT = {
+    "integrations/connector/": "connectors/",
+    "integrations/source/": "sources/",
+    "integrations/regionendpoint/": "addresses/",
+    "deliveries/delivery/": "deliveries/",
+    "deliveries/event/": "events/",
+    "deliveries/replay/": "replays/",
+    "deliveries/problem/": "problems/",
+    "deliveries/alertrule/": "alerts/",
+    "integrations/change/": "history/",
+    "config/user/": "people/",
+    "config/apitoken/": "tokens/",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A line of the navigation. ``permission``: who sees it; "" is everybody who is signed in."""
+
+    label: str
+    view: str
+    permission: str = ""
+
+
+NAVIGATION: tuple[tuple[str, tuple[Link, ...]], ...] = (
+    ("", (Link(label="Overview", view="index"),)),
+    (
+        "Traffic",
+        (
+            Link(label="Deliveries", view="deliveries_delivery_changelist"),
+            Link(label="Problems", view="deliveries_problem_changelist"),
+            Link(label="Replays", view="deliveries_replay_changelist"),
+            Link(label="Events received", view="deliveries_event_changelist"),
+            Link(label="Event names", view="events_seen"),
+            Link(label="Find a person", view="journey"),
+        ),
+    ),
+    (
+        "Connections",
+        (
+            Link(label="Connectors", view="integrations_connector_changelist"),
+            Link(label="Sources", view="integrations_source_changelist"),
+            Link(label="Service addresses", view="integrations_regionendpoint_changelist"),
+        ),
+    ),
+    (
+        "Settings",
+        (
+            Link(label="Alerts", view="deliveries_alertrule_changelist"),
+            Link(label="History", view="integrations_change_changelist"),
+            Link(label="People", view="config_user_changelist", permission="config.view_user"),
+            Link(label="API tokens", view="config_apitoken_changelist", permission="config.view_apitoken"),
+            Link(label="Background jobs", view="django_q_schedule_changelist", permission="django_q.view_schedule"),
+            Link(label="Settings", view="settings"),
+        ),
+    ),
+)
 
 
 class ConsoleSite(AdminSite):
     site_header = "Signalbox"
     site_title = "Signalbox"
     index_title = "Overview"
+    index_template = "console/overview.html"
     enable_nav_sidebar = False
+    site_url = None
+
+    @property
+    def login_form(self) -> Any:  # type: ignore[override]  # imports models, which a site may not do at module level
+        from config.signin import SignInForm
+
+        return SignInForm
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        from config import overview, setup
+
+        own: list[URLPattern | URLResolver] = [
+            re_path(r"^setup/(?P<token>[\w-]+)/?$", setup.setup, name="setup"),
+            path("overview/live/", self.admin_view(overview.live), name="overview_live"),
+        ]
+        return own + [_shortened(pattern) for pattern in super().get_urls()]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        from config import overview
+
+        return super().index(request, {**overview.context(request), **(extra_context or {})})
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {**super().each_context(request), "console_nav": navigation(request)}
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups of links that this person may follow."""
+    groups = [(title, [_entry(link, request) for link in links]) for title, links in NAVIGATION]
+    return [{"title": title, "links": [link for link in links if link]} for title, links in groups if any(links)]
+
+
+def _entry(link: Link, request: HttpRequest) -> dict[str, Any] | None:
+    if link.permission and not request.user.has_perm(link.permission):
+        return None
+    try:
+        url = reverse(f"admin:{link.view}")
+    except NoReverseMatch:  # the page belongs to an app that is not installed
+        return None
+    current = request.path == url or (url != reverse("admin:index") and request.path.startswith(url))
+    return {"label": link.label, "url": url, "current": current}
+
+
+def _shortened(pattern: URLPattern | URLResolver) -> URLPattern | URLResolver:
+    short = SHORT.get(str(pattern.pattern))
+    if short is None or not isinstance(pattern, URLResolver):
+        return pattern
+    return path(short, include(pattern.url_patterns))

@@ -317,3 +317,6 @@ class Filter(Configured):
 
     def __str__(self) -> str:
         return f"{self.get_action_display()}: {self.condition}"
+
+
+from integrations.history import Change as Change  # noqa: E402  # the model stands in its own file

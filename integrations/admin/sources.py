@@ -1,0 +1,132 @@
+"""Sources: where events come in from, their keys, and what to paste into the other product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+
+from integrations import registry
+from integrations.admin.pages import PageAdmin, changes, demand
+from integrations.forms import SourceForm
+from integrations.history import note_changes, record
+from integrations.models import Source, WriteKey
+from integrations.secrets import decrypt, encrypt
+
+KEY_FIELD = "new_key"  # of the session: a key is shown once, on the page after it was made
+
+
+@admin.register(Source)
+class SourceAdmin(PageAdmin):
+    pages = (
+        ("", "list_page", "changelist"),
+        ("add/", "add_page", "add"),
+        ("<int:pk>/", "page", "change"),
+        ("<int:pk>/status/", "set_status", "status"),
+        ("<int:pk>/keys/add/", "add_key", "add_key"),
+        ("<int:pk>/keys/<int:key>/roll/", "roll_key", "roll_key"),
+        ("<int:pk>/keys/<int:key>/revoke/", "revoke_key", "revoke_key"),
+    )
+
+    def list_page(self, request: HttpRequest) -> HttpResponse:
+        rows = Source.objects.prefetch_related("write_keys", "connectors")
+        return self.show(request, "console/sources.html", "Sources", sources=rows)
+
+    def add_page(self, request: HttpRequest) -> HttpResponse:
+        demand(request, "integrations.add_source")
+        vendor = registry.get(request.GET.get("service", ""))
+        if vendor is None or vendor.receive is None:
+            return self.show(
+                request, "console/source_services.html", "Add a source", services=registry.receiving(), crumbs=_crumbs()
+            )
+        form = SourceForm(request.POST or None, instance=Source(vendor=vendor.slug))
+        if request.method == "POST" and form.is_valid():
+            source = form.save()
+            record(request.user, source, "Added the source")
+            return self._show_key_once(request, WriteKey.issue(source), "The source is ready.")
+        title = f"Add a source: {vendor.label}"
+        return self.show(request, "console/source_add.html", title, form=form, vendor=vendor, crumbs=_crumbs())
+
+    def page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        source = get_object_or_404(Source, pk=pk)
+        form = SourceForm(request.POST or None, instance=source)
+        if request.method == "POST":
+            demand(request, "integrations.change_source")
+            if form.is_valid():
+                note_changes(request.user, form)
+                form.save()
+                messages.success(request, "Saved. It counts for events that come in from now on.")
+                return redirect(self.link("change", pk))
+        shown = request.session.pop(KEY_FIELD, None)
+        new_key = decrypt(shown["key"]) if shown and shown["source"] == pk else ""
+        vendor = registry.get(source.vendor)
+        address = f"{request.scheme}://{request.get_host()}"
+        context: dict[str, Any] = {
+            "source": source,
+            "form": form,
+            "vendor": vendor,
+            "address": address,
+            "receive_path": vendor.receive.path if vendor and vendor.receive else "",
+            "new_key": new_key,
+            "paste": _paste(source, address, new_key),
+            "keys": source.write_keys.all(),
+            "connectors": source.connectors.filter(archived_at=None),
+            "read_only": not request.user.has_perm("integrations.change_source"),
+        }
+        return self.show(request, "console/source.html", source.name, crumbs=_crumbs(), **context)
+
+    @changes("integrations.change_source")
+    def set_status(self, request: HttpRequest, pk: int) -> HttpResponse:
+        source = get_object_or_404(Source, pk=pk)
+        wanted = request.POST.get("status")
+        if wanted in Source.Status.values and wanted != source.status:
+            source.status = wanted
+            source.save()
+            record(request.user, source, f"Switched the source {source.get_status_display().lower()}")
+            off = source.status == Source.Status.OFF
+            messages.success(request, "Switched off: events sent here are now refused." if off else "Switched on.")
+        return redirect(self.link("change", pk))
+
+    @changes("integrations.add_writekey")
+    def add_key(self, request: HttpRequest, pk: int) -> HttpResponse:
+        source = get_object_or_404(Source, pk=pk)
+        label = request.POST.get("label", "").strip()[:100] or "main"
+        key = WriteKey.issue(source, label)
+        record(request.user, source, f"Made the key {key}")
+        return self._show_key_once(request, key, "The new key works now.")
+
+    @changes("integrations.change_writekey")
+    def roll_key(self, request: HttpRequest, pk: int, key: int) -> HttpResponse:
+        old = get_object_or_404(WriteKey, pk=key, source_id=pk, revoked_at=None)
+        new = old.roll()
+        record(request.user, old.source, f"Rolled the key {old}")
+        return self._show_key_once(request, new, "The new key works now; the old one works for another 24 hours.")
+
+    @changes("integrations.change_writekey")
+    def revoke_key(self, request: HttpRequest, pk: int, key: int) -> HttpResponse:
+        row = get_object_or_404(WriteKey, pk=key, source_id=pk)
+        if row.revoked_at is None:
+            row.revoke()
+            record(request.user, row.source, f"Revoked the key {row}")
+        messages.success(request, f"The key {row} is revoked: events sent with it are refused from now on.")
+        return redirect(self.link("change", pk))
+
+    def _show_key_once(self, request: HttpRequest, key: WriteKey, words: str) -> HttpResponse:
+        # Sessions are rows too: no key stands in the database as it is.
+        request.session[KEY_FIELD] = {"source": key.source_id, "key": encrypt(key.key)}
+        messages.success(request, words)
+        return redirect(self.link("change", key.source_id))
+
+
+def _crumbs() -> list[tuple[str, str]]:
+    return [("Sources", reverse("admin:integrations_source_changelist"))]
+
+
+def _paste(source: Source, address: str, key: str) -> list[str]:
+    vendor = registry.get(source.vendor)
+    if vendor is None or vendor.receive is None:
+        return []
+    return [line.replace("{address}", address).replace("{key}", key or "‹write key›") for line in vendor.receive.paste]

@@ -1,0 +1,111 @@
+"""Form fields for what vendors ask for: made from a :class:`~integrations.types.Setting`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.validators import RegexValidator
+
+from integrations.secrets import hint
+from integrations.types import Setting
+
+
+class SecretField(forms.CharField):
+    """A secret is typed in and never shown again: empty keeps the saved one, and the page's source never holds it."""
+
+    secret = True
+
+    def __init__(self, *, saved: str = "", required: bool = True, **kwargs: Any) -> None:
+        self.saved = bool(saved)
+        shown = f"•••• {hint(saved)}".strip() + " is saved. Paste a new one to replace it." if saved else ""
+        attrs = {"autocomplete": "off", "spellcheck": "false", "placeholder": shown}
+        # Not "password": browsers would offer to save it as the person's own.
+        widget = forms.PasswordInput(render_value=False, attrs={**attrs, "autocomplete": "new-password"})
+        super().__init__(required=required and not saved, strip=True, widget=widget, **kwargs)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(data)
+
+
+class MapField(forms.CharField):
+    """Names and values, one pair a line: "Name: value"."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}), **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(f"{name}: {text}" for name, text in value.items()) if isinstance(value, dict) else value
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return value
+        pairs: dict[str, str] = {}
+        for number, line in enumerate((value or "").splitlines(), start=1):
+            if not line.strip():
+                continue
+            name, colon, text = line.partition(":")
+            if not colon or not name.strip() or not text.strip():
+                raise forms.ValidationError(f"Line {number}: write it as “name: value”.")
+            pairs[name.strip()] = text.strip()
+        return pairs
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(self.to_python(data) != (initial or {}))
+        except forms.ValidationError:
+            return True
+
+
+class ListField(forms.CharField):
+    """Texts with commas between them."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(str(part) for part in value) if isinstance(value, list | tuple) else value
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return value
+        return [part.strip() for part in (value or "").replace("\n", ",").split(",") if part.strip()]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.to_python(data) != list(initial or []))
+
+
+def setting_field(setting: Setting, *, saved: str = "") -> forms.Field:
+    """The field of one setting. ``saved``: the stored value of a secret, used for its last characters only."""
+    common: dict[str, Any] = {"label": setting.label, "help_text": setting.help}
+    validators = _validators(setting)
+    if setting.secret:
+        field: forms.Field = SecretField(saved=saved, required=setting.required, validators=validators, **common)
+    else:
+        field = _plain_field(setting, validators, {**common, "required": setting.required})
+        if setting.placeholder:
+            field.widget.attrs["placeholder"] = setting.placeholder
+    field.where_to_find = setting.where_to_find  # type: ignore[attr-defined]  # shown below the field
+    return field
+
+
+def _plain_field(setting: Setting, validators: list[Any], common: dict[str, Any]) -> forms.Field:
+    match setting.kind:
+        case "integer":
+            return forms.IntegerField(min_value=0, validators=validators, **common)
+        case "number":
+            return forms.FloatField(validators=validators, **common)
+        case "url":
+            return forms.URLField(assume_scheme="https", max_length=500, **common)
+        case "choice":
+            return forms.ChoiceField(choices=setting.choices, **common)
+        case "map":
+            common["help_text"] = f"{setting.help} One “name: value” a line."
+            return MapField(**common)
+        case "boolean":
+            return forms.BooleanField(**{**common, "required": False})
+    return forms.CharField(max_length=500, validators=validators, **common)
+
+
+def _validators(setting: Setting) -> list[RegexValidator]:
+    if not setting.pattern:
+        return []
+    words = setting.pattern_hint or "This does not look right."
+    return [RegexValidator(rf"\A(?:{setting.pattern})\Z", message=words)]

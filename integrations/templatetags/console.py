@@ -1,0 +1,125 @@
+"""What the console's templates say often: times in words, statuses as pills, services as tiles."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from integrations import registry
+
+register = template.Library()
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+TILE_COLOURS = 8
+SHOWN_CHARACTERS = 20_000
+
+
+def words(seconds: float) -> str:
+    """A span of time as a person says it: "40 s", "3 min", "2 h", "5 days"."""
+    seconds = abs(seconds)
+    if seconds < 90:
+        return f"{round(seconds)} s"
+    if seconds < 90 * MINUTE:
+        return f"{round(seconds / MINUTE)} min"
+    if seconds < 36 * HOUR:
+        return f"{round(seconds / HOUR)} h"
+    return f"{round(seconds / DAY)} days"
+
+
+def moment(value: datetime, now: datetime | None = None) -> str:
+    seconds = ((now or timezone.now()) - value).total_seconds()
+    if abs(seconds) < 2:
+        return "just now"
+    return f"{words(seconds)} ago" if seconds > 0 else f"in {words(seconds)}"
+
+
+@register.filter
+def ago(value: datetime | None) -> SafeString | str:
+    """ "3 min ago" or "in 4 min", with the full time on hover; "–" for never."""
+    if not value:
+        return "–"
+    full = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', full.isoformat(), f"{full:%d %b %Y %H:%M:%S %Z}", moment(value)
+    )
+
+
+@register.filter
+def fulltime(value: datetime | None) -> str:
+    return f"{timezone.localtime(value):%d %b %Y %H:%M:%S}" if value else "–"
+
+
+@register.filter
+def clock(value: datetime | None) -> SafeString | str:
+    if not value:
+        return "–"
+    full = timezone.localtime(value)
+    return format_html('<time datetime="{}">{}</time>', full.isoformat(), f"{full:%H:%M:%S}")
+
+
+@register.filter
+def took(milliseconds: float | None) -> str:
+    if milliseconds is None:
+        return "–"
+    return f"{round(milliseconds)} ms" if milliseconds < 1000 else words(milliseconds / 1000)
+
+
+@register.filter
+def thousands(value: int | None) -> str:
+    """12 345, with a space that does not break."""
+    return "–" if value is None else f"{value:,}".replace(",", "\u00a0")
+
+
+@register.filter
+def plural(count: int, singular: str) -> str:
+    """ "1 event", "2 events", "1 delivery", "3 deliveries"."""
+    many = f"{singular[:-1]}ies" if singular.endswith("y") else f"{singular}s"
+    return f"{thousands(count)} {singular if count == 1 else many}"
+
+
+@register.simple_tag
+def pill(code: str, label: str = "") -> SafeString:
+    return format_html('<span class="pill {}">{}</span>', code, label or code.replace("_", " ").capitalize())
+
+
+@register.simple_tag
+def tile(slug: str) -> SafeString:
+    """The service's letter on its own colour; a row can outlive its vendor's file."""
+    vendor = registry.get(slug)
+    letter = (vendor.label if vendor else slug or "?")[:1].upper()
+    number = zlib.crc32(slug.encode()) % TILE_COLOURS
+    return format_html('<span class="tile tile-{}" aria-hidden="true">{}</span>', number, letter)
+
+
+@register.filter
+def service(slug: str) -> str:
+    vendor = registry.get(slug)
+    return vendor.label if vendor else slug
+
+
+@register.filter
+def pretty(value: Any) -> str:
+    """JSON with indents where it is JSON, else the text; never marked safe."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return value[:SHOWN_CHARACTERS]
+    return json.dumps(value, indent=2, ensure_ascii=False)[:SHOWN_CHARACTERS]
+
+
+@register.filter
+def may(user: Any, permission: str) -> bool:
+    return bool(user.has_perm(permission))
+
+
+@register.filter
+def item(mapping: Any, key: Any) -> Any:
+    return mapping.get(key)

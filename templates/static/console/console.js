@@ -1,0 +1,119 @@
+/* The console's only script. Every page works without it; it copies, shows secrets, follows the open list, warns about
+   unsaved changes and recomputes the preview. */
+(() => {
+  "use strict";
+  const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
+  const say = (text) => {
+    let box = document.getElementById("say");
+    if (!box) {
+      box = document.createElement("div");
+      box.id = "say";
+      box.className = "visually-hidden";
+      box.setAttribute("role", "status");
+      document.body.append(box);
+    }
+    box.textContent = text;
+  };
+
+  const copied = (button) => {
+    const was = button.textContent;
+    button.textContent = "Copied";
+    say("Copied");
+    setTimeout(() => { button.textContent = was; }, 1500);
+  };
+  document.addEventListener("click", (event) => {
+    const copy = event.target.closest("[data-copy]");
+    if (copy) {
+      const from = document.getElementById(copy.dataset.copy);
+      navigator.clipboard.writeText((from.value || from.textContent).trim()).then(() => copied(copy), () => say("Could not copy"));
+    }
+    const reveal = event.target.closest("[data-reveal]");
+    if (reveal) {
+      const field = document.getElementById(reveal.dataset.reveal);
+      field.type = field.type === "password" ? "text" : "password";
+      reveal.textContent = field.type === "password" ? "Show" : "Hide";
+    }
+    const add = event.target.closest("[data-add-row]");
+    if (add) addRow(add.dataset.addRow);
+    const row = event.target.closest("tr[data-href]");
+    if (row && !event.target.closest("a, button, input, label, select")) window.location = row.dataset.href;
+    all(".filters details[open]").forEach((box) => { if (!box.contains(event.target)) box.open = false; });
+  });
+
+  /* Django's formsets: one more row from the template, with the next number. */
+  function addRow(prefix) {
+    const total = document.getElementById(`id_${prefix}-TOTAL_FORMS`);
+    const row = document.getElementById(`${prefix}-empty`).content.cloneNode(true);
+    const holder = document.createElement("tbody");
+    holder.append(row);
+    holder.innerHTML = holder.innerHTML.replaceAll("__prefix__", total.value);
+    const made = holder.firstElementChild;
+    document.getElementById(`${prefix}-rows`).append(made);
+    total.value = Number(total.value) + 1;
+    const first = made.querySelector("input, select");
+    if (first) first.focus();
+  }
+
+  all("[data-check-all]").forEach((box) => box.addEventListener("change", () => {
+    all("input[name=ids]").forEach((one) => { one.checked = box.checked; });
+  }));
+  all("select[data-submit]").forEach((box) => box.addEventListener("change", () => box.form.submit()));
+
+  /* j and k move along the list, Enter opens. */
+  const rows = all("tr[data-href]");
+  let at = -1;
+  document.addEventListener("keydown", (event) => {
+    if (!rows.length || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, button, a, summary")) return;
+    if (event.key === "j" || event.key === "k") {
+      rows[at]?.classList.remove("current");
+      at = Math.max(0, Math.min(rows.length - 1, at + (event.key === "j" ? 1 : -1)));
+      rows[at].classList.add("current");
+      rows[at].scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Enter" && at >= 0) {
+      window.location = rows[at].dataset.href;
+    }
+  });
+
+  /* Live parts: the server says what changed, as text or as a finished piece of the page. */
+  all("[data-poll]").forEach((part) => {
+    const timer = setInterval(async () => {
+      if (document.hidden) return;
+      try {
+        const answer = await fetch(part.dataset.poll, { headers: { "X-Requested-With": "fetch" } });
+        if (!answer.ok || answer.redirected) { clearInterval(timer); return; }
+        const text = await answer.text();
+        if (text.trim() !== part.dataset.last) {
+          part.innerHTML = text;
+          part.dataset.last = text.trim();
+        }
+        if (answer.headers.get("X-Done")) clearInterval(timer);
+      } catch { /* The network is away: the next round tries again. */ }
+    }, Number(part.dataset.every || 5) * 1000);
+  });
+
+  /* Leaving with unsaved changes asks first. */
+  let dirty = false;
+  all("form[data-warn]").forEach((form) => {
+    form.addEventListener("input", (event) => { if (!event.target.closest("[data-preview-only]")) dirty = true; });
+    form.addEventListener("submit", () => { dirty = false; });
+  });
+  window.addEventListener("beforeunload", (event) => { if (dirty) event.preventDefault(); });
+
+  /* The preview beside a form: recomputed by the server from what stands in the form, never saved, never sent. */
+  all("form[data-preview]").forEach((form) => {
+    const target = document.getElementById(form.dataset.target);
+    let timer;
+    const refresh = async () => {
+      try {
+        const answer = await fetch(form.dataset.preview, { method: "POST", body: new FormData(form) });
+        if (answer.ok && !answer.redirected) target.innerHTML = await answer.text();
+      } catch { /* Stays as it was. */ }
+    };
+    form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(refresh, 400); });
+  });
+
+  /* Full times in the reader's own zone, on hover. */
+  all("time[datetime]").forEach((part) => {
+    part.title = new Date(part.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "long" });
+  });
+})();
