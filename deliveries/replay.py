@@ -1,0 +1,275 @@
+"""Replay: send an event to its connector again, one or many, with today's settings or exactly as it was sent.
+
+A replay is a new delivery of the same event, linked to the old one; the old one stays as it is. A replay of many is a
+job (:class:`~deliveries.models.Replay`) that walks the matching deliveries by id. ``last_id`` is how far it is, moved
+in the transaction that makes the deliveries: after a crash it goes on exactly where it was. A job starts slowly and
+lets as many be under way as have come to an end, so that it can stop in time when they all fail alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, Max
+from django.utils import timezone
+
+from deliveries import hold, log
+from deliveries.engine.writing import write_transaction
+from deliveries.models import Delivery, Replay, Status
+from deliveries.replay_plan import candidates, preview, total, wanted_statuses
+from integrations.models import Connector
+from integrations.types import Cause
+
+__all__ = ["NotReplayable", "advance", "preview", "progress", "replay_one", "start", "stop"]
+BATCH = 500
+FIRST_FEW = 20  # under way at the start; then as many as have ended
+MOST_UNDER_WAY = 5000
+EQUAL_FAILURES = 20
+PATIENCE = 2.0  # seconds without any news of the job: then the minute sweep continues it
+BUDGET = 45.0  # seconds of one task; then it queues itself again
+LIVE, MANY = 0, 1
+RUNNING = (Replay.State.PREPARING, Replay.State.RUNNING)
+
+
+class NotReplayable(Exception):
+    """This delivery can't be replayed now; the text says why."""
+
+
+def replay_one(delivery: Delivery, *, by: str, as_sent: bool = False) -> Delivery:
+    """A new delivery of the same event: waiting, held or skipped, as the connector's status says.
+
+    Raises NotReplayable while the old one is still going to be sent, and for ``as_sent`` where nothing ever was.
+    """
+    if delivery.status not in (Status.DELIVERED, Status.FAILED, Status.SKIPPED):
+        raise NotReplayable(f"This delivery is {delivery.status}: it is still going to be sent by itself.")
+    if as_sent and not delivery.attempts:
+        raise NotReplayable("Nothing was sent for this delivery, so it can't be sent again exactly as it was.")
+    now = timezone.now()
+    with write_transaction():
+        status, cause, detail = _first_status(Connector.objects.get(pk=delivery.connector_id))
+        new = Delivery.objects.create(
+            **_first_values(status, now),
+            event_id=delivery.event_id,
+            connector_id=delivery.connector_id,
+            cause=cause,
+            detail=detail,
+            lane=LIVE,
+            replay_of=delivery,
+            as_sent=as_sent,
+            notes=f"Replayed by {by}.",
+        )
+        _wake()
+    return new
+
+
+def start(filters: log.Filters, *, by: str, as_sent: bool = False, include_delivered: bool = False) -> Replay:
+    """A job for the deliveries that match now. Raises ValueError for bad filters."""
+    filters = log.clean(filters)
+    if "connector" in filters:  # by id: it may be renamed while the job runs
+        filters["connector"] = str(log.named(Connector, filters["connector"], "connector"))
+    wanted_statuses(filters, include_delivered)
+    rows = candidates(filters, as_sent=as_sent, include_delivered=include_delivered)
+    newest = Delivery.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    replay = Replay.objects.create(
+        filters=filters,
+        as_sent=as_sent,
+        include_delivered=include_delivered,
+        total=total(rows),
+        up_to_id=newest,
+        created_by=by[:150],
+    )
+    _queue(replay.pk)
+    return replay
+
+
+def advance(replay_id: int, now: datetime, patience: float = PATIENCE) -> None:
+    """Make the job's deliveries until they are all made, nothing ends any more for ``patience`` seconds, or it stops.
+
+    Safe to run at any time and twice at once: the row's lock keeps runs apart.
+    """
+    ends = time.monotonic() + BUDGET
+    ended_before, last_news = -1, time.monotonic()
+    more = True
+    while time.monotonic() < ends:
+        counts = _counts(replay_id)
+        room, ended = _room(counts)
+        if ended != ended_before:
+            ended_before, last_news = ended, time.monotonic()
+            if reason := _equal_failures(replay_id):
+                _stop(replay_id, reason)
+                return
+        if more and room > 0:
+            more = _make(replay_id, min(room, BATCH))
+        elif not more and not _unfinished(counts):
+            _finish(replay_id, now)
+            return
+        elif time.monotonic() - last_news >= patience:
+            return
+        else:
+            time.sleep(0.1)
+    _queue(replay_id)
+
+
+def stop(replay: Replay, *, by: str) -> None:
+    """End the job: what it made and is not sent yet is skipped. What is being sent is finished."""
+    _stop(replay.pk, f"Stopped by {by}.")
+    replay.refresh_from_db()
+
+
+def progress(replay: Replay) -> dict[str, Any]:
+    """How far it is: the job's own columns, ``state`` as of now, and how many of its deliveries are in which status."""
+    counts = _counts(replay.pk)
+    state = replay.state
+    if state in RUNNING and _all_made(replay) and not _unfinished(counts):
+        state = Replay.State.DONE
+    return {
+        "id": replay.pk,
+        "state": str(state),
+        "filters": replay.filters,
+        "as_sent": replay.as_sent,
+        "include_delivered": replay.include_delivered,
+        "total": replay.total,
+        "made": replay.made,
+        **{status.value: counts.get(status.value, 0) for status in Status},
+        "created_by": replay.created_by,
+        "created_at": replay.created_at,
+        "finished_at": replay.finished_at,
+        "stop_reason": replay.stop_reason,
+    }
+
+
+def _make(replay_id: int, limit: int) -> bool:
+    """Make up to ``limit`` deliveries. Returns whether there may be more to make."""
+    with write_transaction():
+        replay = Replay.objects.select_for_update().get(pk=replay_id)
+        if replay.state not in RUNNING or _all_made(replay):
+            return False
+        chosen = candidates(replay.filters, as_sent=replay.as_sent, include_delivered=replay.include_delivered)
+        rows = chosen.filter(id__gt=replay.last_id, id__lte=replay.up_to_id).order_by("id")
+        originals = list(rows.values_list("id", "event_id", "connector_id")[:limit])
+        made = _make_from(replay, originals)
+        replay.last_id = originals[-1][0] if len(originals) == limit else replay.up_to_id
+        replay.made += made
+        replay.state = Replay.State.RUNNING
+        replay.save(update_fields=["last_id", "made", "state"])
+        if made:
+            _wake()
+    return not _all_made(replay)
+
+
+def _make_from(replay: Replay, originals: Iterable[tuple[int, int, int]]) -> int:
+    """The new deliveries of one batch: one for each event and connector, whatever the job has made already."""
+    originals = list(originals)
+    events = {event_id for _, event_id, _ in originals}
+    made = set(Delivery.objects.filter(replay=replay, event_id__in=events).values_list("event_id", "connector_id"))
+    connectors = Connector.objects.in_bulk({connector_id for _, _, connector_id in originals})
+    now = timezone.now()
+    new = []
+    for original, event_id, connector_id in originals:
+        if (event_id, connector_id) in made:
+            continue
+        made.add((event_id, connector_id))
+        status, cause, detail = _first_status(connectors[connector_id])
+        new.append(
+            Delivery(
+                **_first_values(status, now),
+                event_id=event_id,
+                connector_id=connector_id,
+                cause=cause,
+                detail=detail,
+                lane=MANY,
+                replay_of_id=original,
+                replay=replay,
+                as_sent=replay.as_sent,
+            )
+        )
+    Delivery.objects.bulk_create(new)
+    return len(new)
+
+
+def _first_status(connector: Connector) -> tuple[str, str, str]:
+    """Status, cause and detail of a new delivery to this connector."""
+    if connector.archived_at is not None or connector.status == Connector.Status.OFF:
+        return Status.SKIPPED, Cause.SWITCHED_OFF, "The connector was switched off when this was replayed."
+    if connector.status == Connector.Status.PAUSED:
+        return Status.HELD, Cause.PAUSED, ""
+    return Status.WAITING, "", ""
+
+
+def _first_values(status: str, now: datetime) -> dict[str, Any]:
+    return {
+        "status": status,
+        "created_at": now,
+        "next_attempt_at": now if status == Status.WAITING else None,
+        "finished_at": now if status == Status.SKIPPED else None,
+    }
+
+
+def _counts(replay_id: int) -> dict[str, int]:
+    rows = Delivery.objects.filter(replay_id=replay_id).order_by().values("status").annotate(count=Count("id"))
+    return {row["status"]: row["count"] for row in rows}
+
+
+def _unfinished(counts: dict[str, int]) -> int:
+    ended = (Status.DELIVERED, Status.FAILED, Status.SKIPPED)
+    return sum(count for status, count in counts.items() if status not in ended)
+
+
+def _all_made(replay: Replay) -> bool:
+    return replay.last_id >= replay.up_to_id
+
+
+def _room(counts: dict[str, int]) -> tuple[int, int]:
+    """How many more may be made now, and how many have come to an answer or a halt (held, retrying) so far."""
+    under_way = counts.get(Status.WAITING, 0) + counts.get(Status.SENDING, 0)
+    ended = sum(counts.values()) - under_way
+    return min(max(FIRST_FEW, ended), MOST_UNDER_WAY) - under_way, ended
+
+
+def _equal_failures(replay_id: int) -> str:
+    """Why the job must stop: its last 20 ended deliveries failed for one cause. "" when it need not."""
+    ended = Delivery.objects.filter(
+        replay_id=replay_id, status__in=[Status.DELIVERED, Status.FAILED, Status.SKIPPED], finished_at__isnull=False
+    )
+    last = list(ended.order_by("-finished_at", "-id").values_list("status", "cause")[:EQUAL_FAILURES])
+    if len(last) < EQUAL_FAILURES or len(set(last)) > 1 or last[0][0] != Status.FAILED:
+        return ""
+    return f"Stopped by itself: {EQUAL_FAILURES} deliveries in a row failed for the same reason ({last[0][1]})."
+
+
+def _finish(replay_id: int, now: datetime) -> None:
+    """Mark the job as done once all it made has ended."""
+    with write_transaction():
+        replay = Replay.objects.select_for_update().get(pk=replay_id)
+        if replay.state not in RUNNING or not _all_made(replay) or _unfinished(_counts(replay_id)):
+            return
+        last = Delivery.objects.filter(replay_id=replay_id).aggregate(last=Max("finished_at"))["last"]
+        replay.state = Replay.State.DONE
+        replay.finished_at = last or now
+        replay.total = replay.made  # what matched may have got there by itself since it was counted
+        replay.save(update_fields=["state", "finished_at", "total"])
+
+
+def _stop(replay_id: int, reason: str) -> None:
+    changed = Replay.objects.filter(pk=replay_id, state__in=RUNNING).update(
+        state=Replay.State.STOPPED, stop_reason=reason[:300], finished_at=timezone.now()
+    )
+    if changed:
+        rows = Delivery.objects.filter(replay_id=replay_id, status__in=[Status.WAITING, Status.RETRYING, Status.HELD])
+        hold.skip(rows, Cause.PAUSED, f"The replay was stopped before this was sent. {reason}")
+
+
+def _wake() -> None:
+    from deliveries import queue
+
+    transaction.on_commit(queue.wake)
+
+
+def _queue(replay_id: int) -> None:
+    from deliveries import queue
+
+    transaction.on_commit(lambda: queue.advance_replay(replay_id))

@@ -1,0 +1,136 @@
+"""Which deliveries a replay of many takes, and what a person should know before starting it. Reads only.
+
+Only finished deliveries can be replayed: the others are still going to be sent. Without a status the failed ones are
+taken; with a cause and no status, the failed and skipped ones. Delivered ones are taken only where the status asks for
+them, or ``include_delivered`` does. A delivery whose event has reached its connector since, or is on its way there
+again, is left out, and an event goes to a connector once however many of its deliveries match.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, NullIf
+
+from deliveries import log
+from deliveries.models import Delivery, Status
+from integrations import mapping, registry, selectors
+from integrations.models import Connector
+from integrations.types import ConnectorConfig, NotSent
+
+FINISHED = (Status.FAILED, Status.SKIPPED, Status.DELIVERED)
+UNDER_WAY = (Status.WAITING, Status.SENDING, Status.RETRYING, Status.HELD)
+SAMPLE = 200
+
+
+def wanted_statuses(filters: log.Filters, include_delivered: bool = False) -> list[str]:
+    """The statuses the replay takes. Raises ValueError where the filter names only deliveries still to be sent."""
+    if given := log.statuses_of(filters):
+        chosen = [status for status in given if status in FINISHED]
+        if not chosen:
+            raise ValueError(
+                "status: only failed, skipped and delivered deliveries can be replayed; others are still sent."
+            )
+        return chosen
+    chosen = [Status.FAILED, Status.SKIPPED] if filters.get("cause") else [Status.FAILED]
+    return [*chosen, Status.DELIVERED] if include_delivered else chosen
+
+
+def matching(filters: log.Filters, *, as_sent: bool = False, include_delivered: bool = False) -> QuerySet[Delivery]:
+    """The finished deliveries that the filters and choices mean; also those that need no replay any more."""
+    statuses = wanted_statuses(filters, include_delivered)
+    rows = log.deliveries({**filters, "status": ",".join(statuses)}).select_related(None)
+    return rows.filter(attempts__gt=0) if as_sent else rows
+
+
+def _newer(*statuses: str) -> Exists:
+    """Whether the same event has a newer delivery to the same connector, in one of the statuses."""
+    siblings = Delivery.objects.filter(event_id=OuterRef("event_id"), connector_id=OuterRef("connector_id"))
+    return Exists(siblings.filter(id__gt=OuterRef("id"), status__in=statuses))
+
+
+def candidates(filters: log.Filters, *, as_sent: bool = False, include_delivered: bool = False) -> QuerySet[Delivery]:
+    """What is to be replayed: the matching ones that did not get there since and are not on their way."""
+    rows = matching(filters, as_sent=as_sent, include_delivered=include_delivered)
+    return rows.filter(~_newer(Status.DELIVERED, *UNDER_WAY))
+
+
+def total(rows: QuerySet[Delivery]) -> int:
+    """How many deliveries a replay of these rows makes: one for each event and connector."""
+    return rows.order_by().values("event_id", "connector_id").distinct().count()
+
+
+def preview(filters: log.Filters, *, as_sent: bool = False, include_delivered: bool = False) -> dict[str, Any]:
+    """The counts a person decides by. Raises ValueError for bad filters.
+
+    ``total`` are replayed, of ``people``, with events first and last received at ``oldest`` and ``newest``. Of the
+    ``matching`` ones ``already_delivered_since`` and ``on_their_way`` are left out. ``excluded`` of the total would not
+    be sent by today's rules; ``excluded_is_estimate`` says that it was counted on a sample. ``seconds_at_limit`` is the
+    time that the speed limits make it take, None without any.
+    """
+    filters = log.clean(filters)
+    choices = {"as_sent": as_sent, "include_delivered": include_delivered}
+    found = matching(filters, **choices)
+    chosen = candidates(filters, **choices)
+    person = Coalesce(NullIf("event__user_id", Value("")), "event__anonymous_id")
+    facts = chosen.order_by().aggregate(
+        people=Count(person, distinct=True), oldest=Min("event__received_at"), newest=Max("event__received_at")
+    )
+    each = {
+        row["connector_id"]: row["count"]
+        for row in chosen.order_by().values("connector_id").annotate(count=Count("event_id", distinct=True))
+    }
+    count = sum(each.values())
+    configs = selectors.snapshot().connectors
+    looked, left_out = _sample(chosen, configs)
+    return {
+        "matching": found.count(),
+        "total": count,
+        "people": facts["people"],
+        "already_delivered_since": found.filter(_newer(Status.DELIVERED)).count(),
+        "on_their_way": found.filter(_newer(*UNDER_WAY) & ~Q(_newer(Status.DELIVERED))).count(),
+        "excluded": round(count * left_out / looked) if looked else 0,
+        "excluded_is_estimate": looked < count,
+        "oldest": facts["oldest"],
+        "newest": facts["newest"],
+        "seconds_at_limit": _seconds(each, configs),
+        "connectors": [
+            {"id": row.id, "name": row.name, "status": row.status, "count": each[row.id]}
+            for row in Connector.objects.filter(id__in=each)
+        ],
+    }
+
+
+def _sample(rows: QuerySet[Delivery], configs: Any) -> tuple[int, int]:
+    """Of up to 200 of the newest: how many were looked at, and how many today's rules would leave out."""
+    sample = list(rows.order_by("-id").values_list("connector_id", "event__source__vendor", "event__body")[:SAMPLE])
+    return len(sample), sum(_left_out(configs.get(key), vendor, body) for key, vendor, body in sample)
+
+
+def _left_out(config: ConnectorConfig | None, source_vendor: str, body: str) -> bool:
+    vendor = registry.get(config.vendor) if config else None
+    if config is None or vendor is None:
+        return True
+    try:
+        event = mapping.prepare(orjson.loads(body), config, vendor, source_vendor)
+        vendor.builders[event.kind](event, config)
+    except NotSent:
+        return True
+    return False
+
+
+def _seconds(each: dict[int, int], configs: Any) -> int | None:
+    slowest = None
+    for connector_id, count in each.items():
+        config = configs.get(connector_id)
+        vendor = registry.get(config.vendor) if config else None
+        if config is None or vendor is None or not config.rate_limit_per_second:
+            continue
+        size = vendor.batch.max_events if vendor.batch else 1
+        if vendor.batch and vendor.batch.size:
+            size = max(1, min(vendor.batch.size(config), size))
+        seconds = -(-count // size) / config.rate_limit_per_second
+        slowest = max(slowest or 0, round(seconds))
+    return slowest
