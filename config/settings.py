@@ -37,12 +37,11 @@ if SQLITE:
         "timeout": 20,
         # Auto-checkpoints would run inside somebody's commit; the drains checkpoint (deliveries.engine.writing).
         "init_command": (
-            "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA wal_autocheckpoint=20000;"
+            "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA wal_autocheckpoint=8000;"
             "PRAGMA mmap_size=268435456;PRAGMA cache_size=-65536;"
         ),
     }
-    # A worker's threads keep their connection; the web server's console threads come and go.
-    DATABASES["default"]["CONN_MAX_AGE"] = 0 if ROLE == "web" else None
+    DATABASES["default"]["CONN_MAX_AGE"] = None
 elif ROLE == "web":
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 8}}
     DATABASES["default"]["CONN_MAX_AGE"] = 0

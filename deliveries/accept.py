@@ -46,15 +46,16 @@ class Accepted(NamedTuple):
     key_id: int | None = None
 
 
-def store(requests: Sequence[Accepted]) -> int:
+def store(requests: Sequence[Accepted], *, wait: bool = True) -> int:
     """Store the requests' events and deliveries in one transaction; returns how many events were new.
 
     Which connectors get a delivery is decided inside the transaction by the configuration as it is there and then.
-    Raises django.db.Error if nothing could be stored; then nothing was.
+    Raises django.db.Error if nothing could be stored; then nothing was. Without ``wait`` it raises Busy rather than
+    wait for another writer (SQLite).
     """
     for tries_left in reversed(range(STORE_TRIES)):
         try:
-            with write_transaction():
+            with write_transaction(wait=wait):
                 return _store(requests)
         except IntegrityError:
             # PostgreSQL only: another process stored one of the same ids in the meantime. The next look sees it.

@@ -71,13 +71,8 @@ def snapshot(version: int | None = None) -> Snapshot:
     return _current
 
 
-def last_known() -> Snapshot:
-    """The snapshot in memory, without a query; loaded if there is none yet."""
-    return _current if _current is not None else snapshot()
-
-
 def forget() -> None:
-    """Drop the snapshot (tests, whose rows are rolled back)."""
+    """Drop the snapshot: after a change in this very process, and in tests, whose rows are rolled back."""
     global _current
     _current = None
 

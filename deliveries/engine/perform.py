@@ -126,7 +126,10 @@ def perform(
             results.append(not_sent(claimed, refusal, clock))
     if batch is not None:
         for group in _groups(together, batch, target.batch_size):
-            results += _send_batch(group, target, batch, caller, clock)
+            if len(group) < batch.min_events:
+                results += [_send_one(item.claimed, item.event, target, caller, clock) for item in group]
+            else:
+                results += _send_batch(group, target, batch, caller, clock)
     return results
 
 
@@ -248,8 +251,8 @@ def _call(
         started_at,
         response.elapsed_ms,
         head,
-        _json_text({"status": response.status, "headers": redact.headers(response.headers)}),
-        _clean(redact.text(response.text[:RESPONSE_TEXT_CAP], secrets)),
+        _json_text({"status": response.status, "headers": redact.headers(response.headers, secrets)}),
+        _clean(redact.text(response.text, secrets)[:RESPONSE_TEXT_CAP]),
         response.status,
         batch_size,
     )
@@ -257,12 +260,12 @@ def _call(
 
 
 def _request_text(request: OutgoingRequest, secrets: Sequence[str]) -> str:
-    head = {"method": request.method, "url": request.url, "headers": redact.headers(request.headers)}
+    head = {"method": request.method, "url": request.url, "headers": redact.headers(request.headers, secrets)}
     return redact.text(_json_text(head), secrets)
 
 
 def _body_text(content: bytes, target: Target) -> str:
-    return redact.text(content[:REQUEST_TEXT_CAP].decode("utf-8", "replace"), tuple(target.config.secrets.values()))
+    return redact.text(content.decode("utf-8", "replace"), tuple(target.config.secrets.values()))[:REQUEST_TEXT_CAP]
 
 
 def _json_text(value: Mapping[str, Any]) -> str:

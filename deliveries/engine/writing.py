@@ -29,15 +29,23 @@ def stored_time(moment: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(moment)
 
 
+class Busy(Exception):
+    """Another hot writer is in its transaction."""
+
+
 @contextmanager
-def write_transaction() -> Iterator[None]:
-    """A transaction for hot tables. On SQLite begun only when no other hot writer is in one."""
+def write_transaction(*, wait: bool = True) -> Iterator[None]:
+    """A transaction for hot tables. On SQLite begun only when no other hot writer is in one: ``wait`` for that, or
+    raise Busy."""
     if not is_sqlite() or connection.in_atomic_block:
         with transaction.atomic():
             yield
         return
     descriptor = _lock_file()
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Busy from None
     try:
         with transaction.atomic():
             yield

@@ -1,0 +1,48 @@
+"""The web server's entry point: ingest routes go straight to their views, everything else to Django."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+# On SQLite the loop's own thread commits (deliveries.writer says why); Django's console runs in threads as ever.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+from django.core.asgi import get_asgi_application
+
+django_application = get_asgi_application()
+
+from deliveries.api.front import PREFIXES, IngestFront
+
+# The commit thread and the event loop hand over to each other all the time: Python's 5 ms would be most of a request.
+sys.setswitchinterval(0.0005)
+ingest = IngestFront()
+# What is loaded by now lives as long as the process; looking through it again and again is a tenth of a request.
+gc.collect()
+gc.freeze()
+gc.set_threshold(20_000, 20, 50)
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "http":
+        if scope["path"].startswith(PREFIXES):
+            await ingest(scope, receive, send)
+        else:
+            await django_application(scope, receive, send)
+    elif scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            ingest.writer.start()
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            ingest.writer.close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,216 @@
+"""Group commit: the events of all requests that are waiting are stored in one transaction, so that the cost of a commit,
+a disk's flush included, is shared by as many requests as there are. A request is answered only after its own commit.
+
+On SQLite the event loop's own thread commits, once per round of the loop: handing over to a thread would cost more than
+the commit, because SQLite's driver gives up Python's lock at every row and must win it back. Only when another writer
+has the database does a thread wait for it, so that the loop never does. On PostgreSQL the thread always stores: the loop
+computes while the database works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from typing import NamedTuple
+
+from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
+
+from deliveries import queue
+from deliveries.accept import Accepted, store
+from deliveries.engine.writing import Busy, checkpoint, is_sqlite
+from integrations.models import WriteKey
+
+log = logging.getLogger("signalbox.ingest")
+MOST_WAITING = 64_000_000  # bytes of events in memory; beyond it senders are asked to come again
+GROUP_EVENTS = 2500
+GROUP_REQUESTS = 64
+GATHER_FOR = 0.004  # seconds
+CHORES_EVERY = 0.1  # seconds
+USED_EVERY = 60.0  # seconds between notes of a key's last use
+
+
+class Overloaded(Exception):
+    """Too much is waiting to be stored already."""
+
+
+class _Waiting(NamedTuple):
+    accepted: Accepted
+    answer: asyncio.Future[None]
+    size: int
+
+
+class GroupWriter:
+    """Stores what the event loop hands over. One per web process; :meth:`submit` is called from the loop only."""
+
+    def __init__(self) -> None:
+        self._gathered: list[_Waiting] = []  # by this round of the loop and those just before
+        self._since = 0.0
+        self._waiting: deque[_Waiting] = deque()  # for the thread
+        self._waiting_bytes = 0
+        self._chores: set[int] | None = None  # keys used since the last chores; None: nothing was stored
+        self._chores_at = 0.0
+        self._used: dict[int, float] = {}
+        self._condition = threading.Condition()
+        self._closing = False
+        self._in_loop = False
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+
+    def start(self) -> None:
+        """Called in the event loop's thread."""
+        self._in_loop = is_sqlite()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Store what is waiting, then end."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+        self._thread.join(timeout=20)
+
+    def submit(self, accepted: Accepted) -> asyncio.Future[None]:
+        """A future that is done when the events are committed, and fails if they could not be. Raises Overloaded."""
+        size = sum(len(event.body) for event in accepted.events)
+        if self._waiting_bytes + size > MOST_WAITING or self._closing:
+            raise Overloaded
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+        self._gathered.append(_Waiting(accepted, answer, size))
+        if len(self._gathered) == 1:
+            self._since = time.monotonic()
+            loop.call_soon(self._round, loop, 1)
+        return answer
+
+    def _round(self, loop: asyncio.AbstractEventLoop, before: int) -> None:
+        """The end of a round of the loop. While every round brings more requests, wait for them a moment; then store
+        what was gathered, here if nobody else is writing."""
+        count = len(self._gathered)
+        if count > before and count < GROUP_REQUESTS and time.monotonic() - self._since < GATHER_FOR:
+            loop.call_soon(self._round, loop, count)
+            return
+        group, self._gathered = self._gathered, []
+        if self._in_loop and not self._waiting and self._store_here(group):
+            return
+        with self._condition:
+            self._waiting.extend(group)
+            self._waiting_bytes += sum(waiting.size for waiting in group)
+            self._condition.notify()
+
+    def _store_here(self, group: list[_Waiting]) -> bool:
+        try:
+            _prepare_connection(busy_ms=5)
+            store([waiting.accepted for waiting in group], wait=False)
+        except (Busy, DatabaseError):
+            return False  # the thread waits, tries again and says what is wrong
+        _resolve([waiting.answer for waiting in group], None)
+        self._note(group)
+        if time.monotonic() - self._chores_at >= CHORES_EVERY:
+            with self._condition:
+                self._condition.notify()
+        return True
+
+    def _note(self, group: list[_Waiting]) -> None:
+        keys = {waiting.accepted.key_id for waiting in group if waiting.accepted.key_id}
+        self._chores = (self._chores or set()) | keys
+
+    # --- The thread ---------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not (self._closing and not self._waiting):
+                group = self._take()
+                if group:
+                    self._store(group)
+                if self._chores is not None and time.monotonic() - self._chores_at >= CHORES_EVERY:
+                    self._do_chores()
+        finally:
+            connection.close()
+
+    def _take(self) -> list[_Waiting]:
+        """The next group; empty when there are only chores, or at the end."""
+        with self._condition:
+            if not self._waiting and not self._closing:
+                self._condition.wait(CHORES_EVERY if self._chores is not None else None)
+            group: list[_Waiting] = []
+            events = 0
+            while self._waiting and (not group or events < GROUP_EVENTS):
+                group.append(self._waiting.popleft())
+                events += len(group[-1].accepted.events)
+            self._waiting_bytes -= sum(waiting.size for waiting in group)
+            return group
+
+    def _store(self, group: list[_Waiting]) -> None:
+        try:
+            _store_patiently([waiting.accepted for waiting in group])
+        except DatabaseError as error:
+            if len(group) > 1 and not isinstance(error, OperationalError | InterfaceError):
+                for waiting in group:  # one bad event must not fail the others' requests
+                    self._store([waiting])
+                return
+            log.exception("Events could not be stored; their senders were asked to send them again")
+            _answer(group, error)
+        except Exception as error:  # the thread must live: an unforeseen error is this group's, and is logged
+            log.exception("Events could not be stored")
+            _answer(group, DatabaseError(str(error)))
+        else:
+            _answer(group, None)
+            self._note(group)
+
+    def _do_chores(self) -> None:
+        """Wake the workers, note which keys were used. Failing here loses nothing: the sweep finds the rows."""
+        self._chores_at = moment = time.monotonic()
+        keys, self._chores = self._chores or set(), None
+        try:
+            queue.wake(timezone.now())
+            for key_id in keys:
+                if moment - self._used.get(key_id, -USED_EVERY) >= USED_EVERY:
+                    self._used[key_id] = moment
+                    WriteKey.objects.filter(id=key_id).update(last_used_at=timezone.now())
+            checkpoint()
+        except DatabaseError:
+            log.warning("The workers could not be woken; the sweep will", exc_info=True)
+            connection.close()
+
+
+def _prepare_connection(busy_ms: int) -> None:
+    """This thread's connection. On SQLite its commits are durable against power loss too, which a shared flush makes
+    cheap."""
+    connection.ensure_connection()
+    if is_sqlite() and getattr(connection, "prepared_for_events", None) is not connection.connection:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute(f"PRAGMA busy_timeout={busy_ms}")
+        connection.prepared_for_events = connection.connection  # type: ignore[attr-defined]
+
+
+def _store_patiently(requests: list[Accepted]) -> None:
+    """A connection that broke while it was idle (a restarted database) is made anew once."""
+    try:
+        _prepare_connection(busy_ms=20_000)
+        store(requests)
+    except (OperationalError, InterfaceError):
+        connection.close()
+        _prepare_connection(busy_ms=20_000)
+        store(requests)
+
+
+def _answer(group: list[_Waiting], error: Exception | None) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for waiting in group:
+        by_loop.setdefault(waiting.answer.get_loop(), []).append(waiting.answer)
+    for loop, answers in by_loop.items():
+        loop.call_soon_threadsafe(_resolve, answers, error)
+
+
+def _resolve(answers: list[asyncio.Future[None]], error: Exception | None) -> None:
+    for answer in answers:
+        if answer.done():  # its client has gone
+            continue
+        if error is None:
+            answer.set_result(None)
+        else:
+            answer.set_exception(error)
