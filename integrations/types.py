@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from json import dumps as dump_slowly
 from types import MappingProxyType
 from typing import Any
 
@@ -181,7 +182,12 @@ class OutgoingRequest:
     def content(self) -> bytes:
         if self.body is not None:
             return self.body
-        return b"" if self.json is None else orjson.dumps(self.json)
+        if self.json is None:
+            return b""
+        try:
+            return orjson.dumps(self.json)
+        except TypeError:  # an integer beyond 64 bits, which clients do send
+            return dump_slowly(self.json, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -284,7 +290,8 @@ class Batch:
     between ``prefix`` and ``suffix`` until ``max_events`` or ``max_bytes`` (the whole body) is reached, and calls
     ``request(config, body)``. ``classify_each(response, config, count)`` gives one verdict per item, in order; without
     it the one verdict of ``Vendor.classify`` holds for all. ``size(config)`` may lower ``max_events`` by a setting;
-    1 means one event a call. ``kinds`` are the kinds that may travel in a batch.
+    1 means one event a call. ``kinds`` are the kinds that may travel in a batch. Fewer than ``min_events`` go out one
+    by one, by the builder: 2 where the service has another call for a single event.
     """
 
     item: Callable[[Event, ConnectorConfig], Json]
@@ -292,6 +299,7 @@ class Batch:
     max_events: int
     max_bytes: int
     max_item_bytes: int = 0
+    min_events: int = 1
     prefix: bytes = b"["
     suffix: bytes = b"]"
     size: Callable[[ConnectorConfig], int] | None = None

@@ -9,11 +9,15 @@ settings document (the one that Segment's own destination uses in ``testAuthenti
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 from base64 import b64encode
-from collections.abc import Mapping
-from uuid import NAMESPACE_URL, UUID, uuid5
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from integrations.types import (
+    BadSignature,
     Batch,
     Cause,
     ConnectorConfig,
@@ -31,12 +35,13 @@ from integrations.types import (
     Vendor,
     Verdict,
 )
+from integrations.vendors._values import stable_id
 
 SETTINGS_HOST = "https://cdn.segment.com"
 # Added by a server, ours or Segment's (Spec: Common Fields). ``timestamp`` is already corrected for the client's clock,
 # so ``sentAt`` must not travel with it: Segment would correct it a second time.
 SERVER_FIELDS = frozenset(
-    {"receivedAt", "sentAt", "originalTimestamp", "channel", "version", "projectId", "writeKey", "type"}
+    {"receivedAt", "sentAt", "originalTimestamp", "channel", "version", "projectId", "writeKey", "_metadata", "type"}
 )
 REGIONS = (
     Region(
@@ -58,6 +63,7 @@ REGIONS = (
         note="Segment documents this address for its management API only. Choose it only if Segment told you to.",
     ),
 )
+SIGNATURE_HELP = "The shared secret of the Webhooks destination in Segment; we check X-Signature with it."
 SETTINGS = (
     Setting(
         name="write_key",
@@ -79,8 +85,7 @@ def message_id(event: Event, config: ConnectorConfig) -> str:
     """
     if event.source_vendor != "segment":
         return event.message_id
-    namespace = UUID(config.uid) if config.uid else uuid5(NAMESPACE_URL, config.name)
-    return str(uuid5(namespace, event.message_id))
+    return stable_id(config, event.message_id)
 
 
 def item(event: Event, config: ConnectorConfig) -> Json:
@@ -107,9 +112,7 @@ def classify(response: Response, config: ConnectorConfig) -> Verdict | None:
     if 200 <= response.status < 300:
         document = response.json()
         if isinstance(document, dict) and document.get("success") is False:
-            return Verdict(
-                disposition=Disposition.REFUSED, cause=Cause.REFUSED_BY_SERVICE, detail=response.text[:500]
-            )
+            return Verdict(disposition=Disposition.REFUSED, cause=Cause.REFUSED_BY_SERVICE, detail=response.text[:500])
     return None
 
 
@@ -139,6 +142,38 @@ def judge_settings_document(response: Response, config: ConnectorConfig) -> Verd
 def parse(document: Mapping[str, Json], source: SourceConfig) -> list[dict[str, Json]]:
     """What Segment's Webhooks destination posts is a Segment-spec event already."""
     return [dict(document)]
+
+
+def verify(raw: bytes, headers: Mapping[str, str], source: SourceConfig, now: datetime) -> None:
+    """X-Signature of the Webhooks destination: hexadecimal HMAC-SHA1 of the event.
+
+    Of a batch Segment signs the first event alone (Webhooks, "Authentication"), so the steps below say to keep batching
+    off. There is no time in it: a repeated call is found by its message id.
+    """
+    given = headers.get("x-signature", "").strip().lower().encode()
+    if not given:
+        raise BadSignature("The X-Signature header is missing.")
+    key = source.signing_secret.strip().encode()
+    for signed in _signed(raw):
+        if hmac.compare_digest(hmac.new(key, signed, hashlib.sha1).hexdigest().encode(), given):
+            return
+    raise BadSignature("X-Signature does not match the shared secret saved here.")
+
+
+def _signed(raw: bytes) -> Iterator[bytes]:
+    """What Segment may have signed: the body; of a list its first element, as sent and as JSON.stringify writes it."""
+    if not raw.lstrip().startswith(b"["):
+        yield raw
+        return
+    try:
+        body = raw.decode()
+        start = body.index("[") + 1
+        start += len(body[start:]) - len(body[start:].lstrip())
+        first, end = json.JSONDecoder().raw_decode(body, start)
+    except ValueError:
+        return
+    yield body[start:end].encode()
+    yield json.dumps(first, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def _headers(config: ConnectorConfig) -> dict[str, str]:
@@ -176,12 +211,14 @@ VENDOR = Vendor(
     receive=Receive(
         path="/connector/segment",
         parse=parse,
-        signing_secret_help="The shared secret of the Webhooks destination in Segment; we check X-Signature with it.",
+        verify=verify,
+        signing_secret_help=SIGNATURE_HELP,
         paste=(
             "In Segment: Connections → Destinations → Add destination → Webhooks → Configure.",
             "Webhook URL: {address}/connector/segment",
             "Headers: Authorization = Bearer {key}",
             "Shared secret (recommended): the signing secret saved here.",
+            "Leave batching off: of a batch, Segment signs the first event only.",
             "To send with a Segment library instead, set its host to {address} and its write key to {key}.",
         ),
     ),
