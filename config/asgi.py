@@ -15,11 +15,13 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
+from deliveries import lifeline
 from deliveries.api.front import PREFIXES, IngestFront
 
 # The commit thread and the event loop hand over to each other all the time: Python's 5 ms would be most of a request.
 sys.setswitchinterval(0.0005)
 ingest = IngestFront()
+lifeline.end_when_cut(grace=32)
 # What is loaded by now lives as long as the process; looking through it again and again is a tenth of a request.
 gc.collect()
 gc.freeze()

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import threading
+import time
 
 VARIABLE = "SIGNALBOX_LIFELINE"
 
@@ -31,15 +32,19 @@ def stopping() -> bool:
     return bool(readable)
 
 
-def die_with_parent(grace: float) -> None:
-    """In a child of `serve`: once the line is cut, allow ``grace`` seconds, then kill this process group."""
+def end_when_cut(grace: float) -> None:
+    """In a child of `serve`: once the line is cut, ask this process to end, and after ``grace`` seconds kill its group.
+
+    So nothing outlives a `serve` that was killed, whatever it was doing.
+    """
     line = descriptor()
     if line is None:
         return
 
     def watch() -> None:
         select.select([line], [], [])
-        threading.Event().wait(grace)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(grace)
         os.killpg(os.getpgid(0), signal.SIGKILL)
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()

@@ -69,3 +69,10 @@ def ensure_schedules() -> None:
             Schedule.objects.create(
                 name=name, func=function, schedule_type=Schedule.MINUTES, minutes=minutes, next_run=now
             )
+
+
+def run_cluster() -> None:
+    """Run this machine's workers until TERM or INT: then the running tasks finish."""
+    from django_q.cluster import Cluster
+
+    Cluster().start()

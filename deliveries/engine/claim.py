@@ -176,7 +176,6 @@ def release(claimed: Iterable[Claimed], owner: str) -> None:
 
 
 def _moment(value: Any) -> datetime:
-    """SQLite's text times as aware ones."""
-    if isinstance(value, datetime):
-        return value
-    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    """A time as the driver gave it, aware: SQLite's are text, or naive where the column's type shows through."""
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

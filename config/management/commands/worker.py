@@ -1,0 +1,17 @@
+"""Run this machine's workers. `serve` starts it; it is no command for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from deliveries import lifeline, queue
+
+
+class Command(BaseCommand):
+    help = "Run the workers that deliver events (started by `serve`)."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        queue.run_cluster()
+        lifeline.end_when_cut(grace=32)  # after the fork: a thread must not exist when workers are forked
