@@ -88,9 +88,11 @@ class ConsoleSite(AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from config import overview, setup
+        from deliveries.admin import journey
 
         own: list[URLPattern | URLResolver] = [
             re_path(r"^setup/(?P<token>[\w-]+)/?$", setup.setup, name="setup"),
+            path("find/", self.admin_view(journey.page), name="journey"),
             path("overview/live/", self.admin_view(overview.live), name="overview_live"),
         ]
         return own + [_shortened(pattern) for pattern in super().get_urls()]

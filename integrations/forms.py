@@ -20,6 +20,16 @@ RETRIES = (
     ("patient", "Patient: about three days, survives a weekend"),
     ("list", "My own: the seconds between tries"),
 )
+GROUPS = {
+    "name": ("name",),
+    "vendor": (),
+    "region": ("region", "endpoint"),
+    "events": ("prefix", "other_events"),
+    "mapping": (),
+    "sources": ("sources",),
+    "speed": ("retry_choice", "retry_list", "rate_limit_per_second", "max_concurrency"),
+    "notes": ("notes",),
+}
 
 
 class VendorForm(forms.ModelForm):
@@ -37,14 +47,15 @@ class VendorForm(forms.ModelForm):
                 self.initial[field_name(setting)] = self.instance.settings.get(setting.name, setting.default)
 
     def vendor_fields(self) -> list[forms.BoundField]:
-        return [self[field_name(setting)] for setting in self.vendor_settings()]
+        names = [field_name(setting) for setting in self.vendor_settings()]
+        return [self[name] for name in names if name in self.fields]
 
     def collect_settings(self) -> None:
         """Put the fields' values into the row; what a vendor no longer knows stays untouched."""
         values = {
             setting.name: self.cleaned_data.get(field_name(setting))
             for setting in self.vendor_settings()
-            if not setting.secret
+            if not setting.secret and field_name(setting) in self.cleaned_data  # absent: wrong, or not on this page
         }
         kept = {name: value for name, value in values.items() if value is not None and value != ""}
         gone = {name for name in values if name not in kept}
@@ -124,7 +135,8 @@ class ConnectorForm(VendorForm):
             "notes": "For your colleagues: what this connector is for, whom to ask.",
         }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, only: tuple[str, ...] | None = None, **kwargs: Any) -> None:
+        """``only``: the groups of fields that this page has, of :data:`GROUPS`; the others keep what is saved."""
         super().__init__(*args, **kwargs)
         self.vendor = registry.get(self.instance.vendor)
         regions = RegionEndpoint.objects.filter(vendor=self.instance.vendor)
@@ -145,6 +157,15 @@ class ConnectorForm(VendorForm):
         self.initial["retry_list"] = ", ".join(map(str, retry)) if isinstance(retry, list) else ""
         self.fields["rate_limit_per_second"].widget.attrs.update(min="0.01", step="any")
         self.add_vendor_fields()
+        if only is not None:
+            self._keep(only)
+
+    def _keep(self, groups: tuple[str, ...]) -> None:
+        kept = {name for group in groups for name in GROUPS[group]}
+        if "vendor" in groups:
+            kept |= {field_name(setting) for setting in self.vendor_settings()}
+        for name in [name for name in self.fields if name not in kept]:
+            del self.fields[name]
 
     def vendor_settings(self) -> tuple[Setting, ...]:
         vendor = registry.get(self.instance.vendor)
@@ -156,6 +177,8 @@ class ConnectorForm(VendorForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        if "retry_choice" not in self.fields:
+            return data
         if data.get("retry_choice") == "list":
             try:
                 data["retry"] = parse_seconds(data.get("retry_list", ""))

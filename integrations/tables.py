@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -10,7 +11,9 @@ from django.forms import BaseInlineFormSet, inlineformset_factory
 from integrations import fql, registry
 from integrations.fields import ListField
 from integrations.models import ChannelMapping, Connector, EventRule, Filter, PreferenceMapping
-from integrations.types import Vendor
+from integrations.selectors import connector_config
+from integrations.types import ConnectorConfig, FilterRule, Vendor
+from integrations.types import EventRule as Rule
 
 Mapping = type[ChannelMapping] | type[PreferenceMapping]
 
@@ -36,6 +39,14 @@ class Table(BaseInlineFormSet):
         super().add_fields(form, index)
         if "DELETE" in form.fields:
             form.add_label("DELETE")
+
+    def live(self) -> list[Any]:
+        """The rows that a save would leave, as the form says, not saved; lines with mistakes are left out."""
+        if not self.is_bound:
+            return list(self.queryset)
+        kept = [form for form in self.forms if form.is_valid() and not form.cleaned_data.get("DELETE")]
+        rows = [form for form in kept if form.instance.pk or form.has_changed()]
+        return [form.fill() if hasattr(form, "fill") else form.instance for form in rows]
 
     def changes(self) -> list[tuple[str, str, str]]:
         """(line, before, after) of what a save changes, for the history. Call before saving."""
@@ -141,8 +152,8 @@ def objects_of(paths: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def tables(connector: Connector, data: Any = None) -> dict[str, Table]:
-    """The tables that this connector's service has use for."""
+def tables(connector: Connector, data: Any = None, only: tuple[str, ...] | None = None) -> dict[str, Table]:
+    """The tables that this connector's service has use for; ``only`` those of one page."""
     vendor = registry.get(connector.vendor)
     made = {"rules": _table(EventRule, RuleForm, "rules", connector, data)}
     if vendor and vendor.channels:
@@ -150,7 +161,23 @@ def tables(connector: Connector, data: Any = None) -> dict[str, Table]:
     if vendor and vendor.preferences:
         made["preferences"] = _mapping(PreferenceMapping, "preference", "preferences", connector, vendor, data)
     made["filters"] = _table(Filter, FilterForm, "filters", connector, data)
-    return made
+    return {name: table for name, table in made.items() if only is None or name in only}
+
+
+def config_from(row: Connector, lists: dict[str, Table]) -> ConnectorConfig:
+    """The connector as forms say it is, for a preview: nothing needs to be saved."""
+    live = {name: table.live() for name, table in lists.items()}
+    new: dict[str, Any] = {
+        "rules": tuple(Rule(kind=r.kind, name=r.name, send=r.send, send_as=r.send_as) for r in live.get("rules", ())),
+        "channels": {r.channel: r.field for r in live.get("channels", ())},
+        "preferences": {r.preference: r.field for r in live.get("preferences", ())},
+        "filters": tuple(
+            FilterRule(condition=r.condition, action=r.action, percent=r.percent, path=r.path, fields=r.fields)
+            for r in live.get("filters", ())
+            if r.enabled
+        ),
+    }
+    return replace(connector_config(row), **{name: value for name, value in new.items() if name in lists})
 
 
 def _table(model: Any, form: Any, prefix: str, connector: Connector, data: Any, **extra: Any) -> Table:

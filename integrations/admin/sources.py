@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -32,7 +33,9 @@ class SourceAdmin(PageAdmin):
     )
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
-        rows = Source.objects.prefetch_related("write_keys", "connectors")
+        rows = Source.objects.prefetch_related("write_keys", "connectors").annotate(
+            last_used=Max("write_keys__last_used_at")
+        )
         return self.show(request, "console/sources.html", "Sources", sources=rows)
 
     def add_page(self, request: HttpRequest) -> HttpResponse:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from integrations import registry
@@ -123,3 +123,51 @@ def may(user: Any, permission: str) -> bool:
 @register.filter
 def item(mapping: Any, key: Any) -> Any:
     return mapping.get(key)
+
+
+@register.filter
+def span(seconds: float | None) -> str:
+    return "–" if seconds is None else words(seconds)
+
+
+@register.inclusion_tag("console/chip.html", takes_context=True)
+def chip(context: Any, name: str, title: str, options: Any) -> dict[str, Any]:
+    """A filter as a drop-down of links. ``options`` are (value, label), or plain values."""
+    params = context["request"].GET
+    chosen = params.get(name, "")
+    pairs = [
+        (str(option[0]), str(option[1])) if isinstance(option, tuple | list) else (option, option) for option in options
+    ]
+    shown = [
+        {"url": _query(params, **{name: value}), "label": label, "current": value == chosen} for value, label in pairs
+    ]
+    label = dict(pairs).get(chosen, chosen)
+    clear = _query(params, **{name: ""})
+    return {"title": title, "options": shown, "chosen": chosen, "chosen_label": label, "clear": clear}
+
+
+@register.simple_tag(takes_context=True)
+def keep(context: Any, *names: str) -> SafeString:
+    """The address's parameters as hidden inputs of a form, but for ``names`` and the place in the list."""
+    left_out = {*names, "before", "after"}
+    pairs = [(key, value) for key, value in context["request"].GET.items() if key not in left_out]
+    return format_html_join("", '<input type="hidden" name="{}" value="{}">', pairs)
+
+
+def _query(params: Any, **changes: str) -> str:
+    query = params.copy()
+    for name in ("before", "after"):
+        query.pop(name, None)
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value:
+            query[name] = value
+    return f"?{query.urlencode()}"
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    """ "99.4 %"; only what is really all is 100."""
+    if value is None:
+        return "–"
+    return "100 %" if value == 100 else f"{min(value, 99.9):.1f} %"

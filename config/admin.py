@@ -1,0 +1,133 @@
+"""People and API tokens: for owners."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth import password_validation
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+
+from config.models import ApiToken, User
+from config.roles import Role
+from integrations import history
+from integrations.admin.pages import PageAdmin, changes, demand
+from integrations.secrets import decrypt, encrypt
+
+ROLE_WORDS = (
+    (Role.VIEWER, "Viewer: sees everything but personal fields"),
+    (Role.OPERATOR, "Operator: also pauses, tests and replays"),
+    (Role.EDITOR, "Editor: also changes sources and connectors"),
+    (Role.OWNER, "Owner: also people, API tokens and removing"),
+)
+TOKEN_FIELD = "new_token"  # noqa: S105  # the name of a session entry
+
+
+class PersonForm(forms.ModelForm):
+    password = forms.CharField(
+        strip=False, required=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    )
+
+    class Meta:
+        model = User
+        fields = ("name", "email", "role", "is_active")
+        labels = {"email": "E-mail", "name": "Name", "is_active": "May sign in"}
+        widgets = {"role": forms.RadioSelect(choices=ROLE_WORDS)}
+
+    field_order = ("name", "email", "role", "password", "is_active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"].choices = ROLE_WORDS  # type: ignore[attr-defined]
+        field = self.fields["password"]
+        field.required = self.instance.pk is None
+        field.secret = True  # type: ignore[attr-defined]  # the history never says what it was
+        field.help_text = "At least 10 characters. Hand it over in person; it can be changed after signing in."
+        if self.instance.pk:
+            field.label, field.help_text = "New password", "Empty: the password stays as it is."
+        else:
+            del self.fields["is_active"]
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+    def clean_password(self) -> str:
+        password = str(self.cleaned_data["password"])
+        if password:
+            password_validation.validate_password(password, self.instance)
+        return password
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        stays = data.get("role") == Role.OWNER and data.get("is_active", True)
+        others = User.objects.filter(role=Role.OWNER, is_active=True).exclude(pk=self.instance.pk)
+        was = self.instance.pk and User.objects.filter(pk=self.instance.pk, role=Role.OWNER, is_active=True).exists()
+        if was and not stays and not others.exists():
+            raise forms.ValidationError("This is the last owner. Make somebody else an owner first.")
+        return data
+
+    def save(self, commit: bool = True) -> Any:
+        if password := self.cleaned_data.get("password"):
+            self.instance.set_password(password)
+        return super().save(commit)
+
+
+@admin.register(User)
+class PersonAdmin(PageAdmin):
+    pages = (("", "list_page", "changelist"), ("add/", "form_page", "add"), ("<int:pk>/", "form_page", "change"))
+
+    def list_page(self, request: HttpRequest) -> HttpResponse:
+        demand(request, "config.view_user")
+        return self.show(request, "console/people.html", "People", people=User.objects.order_by("name", "email"))
+
+    def form_page(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        demand(request, "config.change_user")
+        person = get_object_or_404(User, pk=pk) if pk else User()
+        form = PersonForm(request.POST or None, instance=person)
+        if request.method == "POST" and form.is_valid():
+            if pk:
+                history.note_changes(request.user, form)
+            form.save()
+            if not pk:
+                history.record(request.user, person, f"Added {person.email} as {person.get_role_display()}")
+            messages.success(request, f"{person} is saved.")
+            return redirect(self.link("changelist"))
+        title = str(User.objects.get(pk=pk)) if pk else "Add a person"
+        crumbs = [("People", self.link("changelist"))]
+        return self.show(request, "console/form.html", title, form=form, crumbs=crumbs, button="Save")
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(PageAdmin):
+    pages = (("", "list_page", "changelist"), ("add/", "add", "add"), ("<int:pk>/revoke/", "revoke", "revoke"))
+
+    def list_page(self, request: HttpRequest) -> HttpResponse:
+        demand(request, "config.view_apitoken")
+        shown = request.session.pop(TOKEN_FIELD, "")
+        tokens = ApiToken.objects.order_by("revoked_at", "name")
+        context = {"tokens": tokens, "roles": ROLE_WORDS, "new_token": decrypt(shown) if shown else ""}
+        return self.show(request, "console/tokens.html", "API tokens", **context)
+
+    @changes("config.add_apitoken")
+    def add(self, request: HttpRequest) -> HttpResponse:
+        name, role = request.POST.get("name", "").strip()[:100], request.POST.get("role", "")
+        if not name or role not in Role.values:
+            messages.error(request, "A token needs a name and a role. Nothing was made.")
+            return redirect(self.link("changelist"))
+        row, token = ApiToken.issue(name, role, created_by=str(request.user))
+        history.record(request.user, row, f"Made the API token {row} ({row.get_role_display()})")
+        request.session[TOKEN_FIELD] = encrypt(token)
+        return redirect(self.link("changelist"))
+
+    @changes("config.change_apitoken")
+    def revoke(self, request: HttpRequest, pk: int) -> HttpResponse:
+        row = get_object_or_404(ApiToken, pk=pk)
+        if row.revoked_at is None:
+            row.revoked_at = timezone.now()
+            row.save(update_fields=["revoked_at"])
+            history.record(request.user, row, f"Revoked the API token {row}")
+        messages.success(request, f"The token {row} does not work any more.")
+        return redirect(self.link("changelist"))

@@ -1,0 +1,57 @@
+"""The health of connectors, for lists and pages. Kept for some seconds: the counts cost most of a page's time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.core.cache import cache
+from django.utils import timezone
+
+from deliveries import health
+from integrations.models import ConfigVersion, Connector
+
+KEPT = 5  # seconds
+# Worst first, for lists.
+ORDER = {"not_working": 0, "slow": 1, "not_set_up": 2, "paused": 3, "quiet": 4, "working": 5, "off": 6}
+
+
+def is_draft(connector: Connector) -> bool:
+    """Made, and never switched on or off by anybody."""
+    return connector.status == Connector.Status.OFF and connector.status_at is None
+
+
+def reports(connectors: Iterable[Connector], now: datetime | None = None) -> dict[int, health.Report]:
+    """Each connector's report. A change of the configuration, such as a pause, shows at once."""
+    rows = list(connectors)
+    key = f"health:{ConfigVersion.current()}:{','.join(str(row.pk) for row in rows)}"[:240]
+    found: dict[int, health.Report] | None = cache.get(key)
+    if found is None:
+        found = health.report(rows, now or timezone.now())
+        cache.set(key, found, KEPT)
+    return found
+
+
+def worst_first(connectors: Iterable[Connector]) -> list[dict[str, object]]:
+    """The lines of a list of connectors: the row, its health and counts."""
+    rows = list(connectors)
+    found = reports(rows)
+    lines = [{"row": row, "badge": found[row.pk].health, **_counts(found[row.pk])} for row in rows]
+    return sorted(lines, key=lambda line: (ORDER.get(line["badge"].code, 9), line["row"].name.lower()))  # type: ignore[attr-defined]
+
+
+def _counts(report: health.Report) -> dict[str, object]:
+    counts = report.counts
+    delivered, failed = counts.get("delivered", 0), counts.get("failed", 0)
+    return {
+        "total": sum(counts.values()),
+        "failed": failed,
+        "success": success(delivered, failed),
+        "held": report.held,
+        "last_delivered": report.last_delivered_at,
+    }
+
+
+def success(delivered: int, failed: int) -> float | None:
+    """Percent of what came to an end; held and skipped deliveries are no failures. None when nothing ended."""
+    return 100 * delivered / (delivered + failed) if delivered + failed else None

@@ -1,0 +1,208 @@
+"""The catalog of services and the steps to a new connector.
+
+The connector is a row from the second step on, off and listening to no source, so that going back or closing the tab
+loses nothing. The last step chooses the sources and turns it on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+
+from deliveries import hold
+from deliveries.admin import badges, figures, listing
+from deliveries.models import Event
+from integrations import history, registry
+from integrations.admin.pages import changes, demand
+from integrations.forms import ConnectorForm
+from integrations.models import ChannelMapping, Connector, PreferenceMapping, Source
+from integrations.tables import tables
+from integrations.types import Vendor
+
+ADD = "integrations.add_connector"
+
+
+@dataclass(frozen=True)
+class Step:
+    slug: str
+    label: str
+    groups: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+
+
+STEPS = (
+    Step("keys", "Keys", ("name", "vendor")),
+    Step("region", "Region", ("region",)),
+    Step("events", "Events", ("events",), ("rules", "filters")),
+    Step("mapping", "Mapping", ("mapping",), ("channels", "preferences")),
+    Step("test", "Test"),
+    Step("on", "Turn on", ("sources",)),
+)
+
+
+def steps_for(vendor: Vendor) -> list[Step]:
+    """The steps that this service has something to ask in."""
+    skipped = set()
+    if len(vendor.regions) < 2:
+        skipped.add("region")
+    if not vendor.channels and not vendor.preferences:
+        skipped.add("mapping")
+    return [step for step in STEPS if step.slug not in skipped]
+
+
+class CatalogPages:
+    """The pages of the connector's admin that lead to a new one."""
+
+    catalog_pages = (
+        ("new/", "catalog", "add"),
+        ("new/<slug:service>/", "first_step", "new"),
+        ("<int:pk>/setup/<slug:step>/", "step", "setup"),
+        ("<int:pk>/discard/", "discard", "discard"),
+    )
+
+    def catalog(self: Any, request: HttpRequest) -> HttpResponse:
+        demand(request, ADD)
+        connected = dict(
+            Connector.objects.filter(archived_at=None).order_by().values_list("vendor").annotate(count=Count("id"))
+        )
+        sourced = dict(Source.objects.order_by().values_list("vendor").annotate(count=Count("id")))
+        search = request.GET.get("q", "").strip().lower()
+        found = [
+            vendor for vendor in registry.vendors().values() if search in f"{vendor.label} {vendor.summary}".lower()
+        ]
+        drafts = [row for row in Connector.objects.filter(archived_at=None, status="off") if badges.is_draft(row)]
+        return self.show(
+            request,
+            "console/catalog.html",
+            "Add a connector",
+            crumbs=self.crumbs(),
+            sending=[(vendor, connected.get(vendor.slug, 0)) for vendor in found if vendor.sends],
+            receiving=[(vendor, sourced.get(vendor.slug, 0)) for vendor in found if vendor.receives],
+            drafts=drafts,
+            search=search,
+        )
+
+    def first_step(self: Any, request: HttpRequest, service: str) -> HttpResponse:
+        demand(request, ADD)
+        vendor = registry.get(service)
+        if vendor is None or not vendor.sends:
+            raise Http404("There is no such service.")
+        row = Connector(vendor=service, status=Connector.Status.OFF)
+        form = ConnectorForm(request.POST or None, instance=row, only=STEPS[0].groups)
+        if request.method == "POST" and form.is_valid():
+            with transaction.atomic():
+                connector = form.save()
+                _default_mappings(connector, vendor)
+                history.record(request.user, connector, "Started to set it up")
+            return redirect(self.link("setup", connector.pk, _after(vendor, "keys")))
+        if not form.is_bound:
+            form.initial["name"] = _free_name(vendor)
+        return self._show_step(request, None, vendor, STEPS[0], form, {})
+
+    def step(self: Any, request: HttpRequest, pk: int, step: str) -> HttpResponse:
+        demand(request, ADD)
+        connector = self.row(pk)
+        vendor = registry.get(connector.vendor)
+        current = next((one for one in steps_for(vendor) if one.slug == step), None) if vendor else None
+        if vendor is None or current is None:
+            raise Http404("There is no such step.")
+        if current.slug == "on" and request.method == "POST":
+            return self._turn_on(request, connector)
+        data = request.POST or None
+        form = ConnectorForm(data, instance=connector, only=current.groups)
+        lists = tables(connector, data, only=current.tables)
+        valid = [part.is_valid() for part in (form, *lists.values())]  # all, so that all mistakes show
+        if request.method == "POST" and all(valid):
+            with transaction.atomic():
+                form.save()
+                for table in lists.values():
+                    table.save()
+            return redirect(self.link("setup", pk, _after(vendor, step)))
+        return self._show_step(request, connector, vendor, current, form, lists)
+
+    def _show_step(
+        self: Any, request: HttpRequest, row: Connector | None, vendor: Vendor, step: Step, form: Any, lists: Any
+    ) -> HttpResponse:
+        steps = steps_for(vendor)
+        at = steps.index(step)
+        context: dict[str, Any] = {
+            "connector": row,
+            "vendor": vendor,
+            "step": step,
+            "steps": [(one, number < at, number == at) for number, one in enumerate(steps)],
+            "back": steps[at - 1].slug if at else "",
+            "form": form,
+            "tables": lists,
+            "names": listing.recent_names(),
+            "fields": figures.trait_fields(),
+            "crumbs": [*self.crumbs(), ("Add a connector", self.link("add"))],
+        }
+        if row is not None:
+            context |= self.preview_context(request, row)
+            context |= _summary(row, vendor) if step.slug == "on" else {}
+        title = f"{vendor.label}: {step.label}"
+        return self.show(request, "console/wizard.html", title, **context)
+
+    def _turn_on(self: Any, request: HttpRequest, connector: Connector) -> HttpResponse:
+        form = ConnectorForm(request.POST, instance=connector, only=("sources",))
+        if not form.is_valid():
+            return redirect(self.link("setup", connector.pk, "on"))
+        with transaction.atomic():
+            form.save()
+            hold.switch_on(connector, by=str(request.user))
+            history.record(request.user, connector, "Set up and turned on")
+        messages.success(request, f"{connector.name} is on. Every event from now on goes there.")
+        return redirect(self.link("change", connector.pk))
+
+    @changes("integrations.add_connector")
+    def discard(self: Any, request: HttpRequest, pk: int) -> HttpResponse:
+        """Throw a draft away: only one that never sent anything, so there is no log to keep."""
+        connector = self.row(pk)
+        if badges.is_draft(connector) and not connector.sources.exists():
+            history.record(request.user, connector, "Threw the draft away")
+            connector.delete()
+            messages.success(request, "The draft is gone.")
+        return redirect(self.link("changelist"))
+
+
+def _after(vendor: Vendor, slug: str) -> str:
+    slugs = [step.slug for step in steps_for(vendor)]
+    return slugs[min(slugs.index(slug) + 1, len(slugs) - 1)]
+
+
+def _free_name(vendor: Vendor) -> str:
+    taken = set(Connector.objects.filter(name__startswith=vendor.label).values_list("name", flat=True))
+    wanted = f"{vendor.label} – production"
+    return next(name for name in [wanted, *(f"{wanted} {n}" for n in range(2, 1000))] if name not in taken)
+
+
+def _default_mappings(connector: Connector, vendor: Vendor) -> None:
+    """The channels that the service's users usually have, on the fields that they usually stand in."""
+    for slug, _, field in vendor.channels:
+        if slug in vendor.default_channels:
+            ChannelMapping.objects.create(connector=connector, channel=slug, field=field)
+    for slug, _, field in vendor.preferences:
+        PreferenceMapping.objects.create(connector=connector, preference=slug, field=field)
+
+
+def _summary(row: Connector, vendor: Vendor) -> dict[str, Any]:
+    """What will happen, in sentences."""
+    rules = list(row.rules.all())
+    renamed = [rule for rule in rules if rule.send and (rule.send_as or row.prefix) and rule.name]
+    off = [rule for rule in rules if not rule.send]
+    recent = Event.objects.filter(received_at__gte=timezone.now() - timedelta(hours=24))[:1001].count()
+    return {
+        "renamed": [(rule.name, f"{row.prefix}{rule.send_as or rule.name}") for rule in renamed],
+        "off": off,
+        "region": row.region.label if row.region else "",
+        "recent": "more than 1000" if recent > 1000 else recent,
+        "has_sources": Source.objects.exists(),
+    }

@@ -1,0 +1,179 @@
+"""Connectors: the list, the page with everything about one, and its buttons."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+
+from deliveries import hold
+from deliveries.admin import badges, figures, listing
+from deliveries.admin.catalog import CatalogPages
+from deliveries.admin.trying import TestPages
+from integrations import history, registry
+from integrations.admin.pages import PageAdmin, changes, demand
+from integrations.forms import ConnectorForm
+from integrations.models import Connector
+from integrations.tables import Table, tables
+
+OPERATE = "integrations.operate_connector"
+CHANGE = "integrations.change_connector"
+
+
+@admin.register(Connector)
+class ConnectorAdmin(CatalogPages, TestPages, PageAdmin):
+    pages = (
+        ("", "list_page", "changelist"),
+        ("<int:pk>/", "page", "change"),
+        ("<int:pk>/pause/", "pause", "pause"),
+        ("<int:pk>/resume/", "resume", "resume"),
+        ("<int:pk>/off/", "switch_off", "off"),
+        ("<int:pk>/on/", "switch_on", "on"),
+        ("<int:pk>/remove/", "remove", "remove"),
+        *CatalogPages.catalog_pages,
+        *TestPages.test_pages,
+    )
+
+    def list_page(self, request: HttpRequest) -> HttpResponse:
+        lines = badges.worst_first(Connector.objects.filter(archived_at=None))
+        return self.show(request, "console/connectors.html", "Connectors", lines=lines)
+
+    def page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        connector = self.row(pk)
+        form, lists = ConnectorForm(request.POST or None, instance=connector), tables(connector, request.POST or None)
+        if request.method == "POST":
+            demand(request, CHANGE)
+            valid = [part.is_valid() for part in (form, *lists.values())]  # all, so that all mistakes show
+            if all(valid):
+                return self._save(request, connector, form, lists)
+            connector = self.row(pk)  # as it is stored: the form has changed the one it was given
+        now = timezone.now()
+        report = badges.reports([connector], now)[pk]
+        context: dict[str, Any] = {
+            "connector": connector,
+            "vendor": registry.get(connector.vendor),
+            "badge": report.health,
+            "form": form,
+            "tables": lists,
+            "names": listing.recent_names(),
+            "strip": {**report.counts, "total": sum(report.counts.values())},
+            "held": figures.held_of(connector),
+            "changes": history.of(connector),
+            "draft": badges.is_draft(connector),
+            "read_only": not request.user.has_perm(CHANGE),
+            "hold_days": settings.HOLD_DAYS,
+            "fields": figures.trait_fields(),
+            "crumbs": self.crumbs(),
+            "traffic_lately": figures.traffic_since(connector, now, hours=1),
+            **self.preview_context(request, connector),
+        }
+        return self.show(request, "console/connector.html", connector.name, **context)
+
+    def _save(self, request: HttpRequest, row: Connector, form: ConnectorForm, lists: dict[str, Table]) -> HttpResponse:
+        more = [line for table in lists.values() for line in table.changes()]
+        with transaction.atomic():
+            change = history.note_changes(request.user, form, more)
+            form.save()
+            for table in lists.values():
+                table.save()
+        if change is None:
+            messages.info(request, "Nothing was changed.")
+        else:
+            words = f"Saved: {change.words.removeprefix('Changed ')}."
+            messages.success(request, f"{words} It counts from now on; nothing already sent is changed.")
+        return redirect(self.link("change", row.pk))
+
+    @changes(OPERATE)
+    def pause(self, request: HttpRequest, pk: int) -> HttpResponse:
+        connector = self.row(pk)
+        reason = request.POST.get("reason", "").strip()[:300]
+        try:
+            until = parse_local(request.POST.get("resume_at", ""))
+            count = hold.pause(connector, by=str(request.user), reason=reason, resume_at=until)
+        except (ValueError, hold.NotPossible) as error:
+            messages.error(request, str(error))
+        else:
+            history.record(request.user, connector, f"Paused{f': {reason}' if reason else ''}")
+            waiting = f" {count} that were waiting are held too." if count else ""
+            messages.success(request, f"Paused. New events are kept and wait until you resume.{waiting}")
+        return redirect(self.link("change", pk))
+
+    @changes(OPERATE)
+    def resume(self, request: HttpRequest, pk: int) -> HttpResponse:
+        connector = self.row(pk)
+        try:
+            counts = hold.resume(connector, by=str(request.user), backlog=request.POST.get("backlog", "send"))
+        except (ValueError, hold.NotPossible) as error:
+            messages.error(request, str(error))
+        else:
+            parts = [f"{counts['released']} held are being sent" if counts["released"] else ""]
+            parts.append(f"{counts['discarded']} were thrown away" if counts["discarded"] else "")
+            words = ", ".join(filter(None, parts)) or "nothing was released"
+            history.record(request.user, connector, f"Resumed: {words}")
+            messages.success(request, f"Resumed: {words}. New events are sent as they come in.")
+        return redirect(self.link("change", pk))
+
+    @changes(OPERATE)
+    def switch_off(self, request: HttpRequest, pk: int) -> HttpResponse:
+        connector = self.row(pk)
+        if figures.traffic_since(connector, timezone.now(), hours=1) and request.POST.get("name") != connector.name:
+            messages.error(
+                request, f"Events flowed in the last hour. To switch it off, type its name: {connector.name}"
+            )
+            return redirect(self.link("change", pk))
+        count = hold.switch_off(connector, by=str(request.user), reason=request.POST.get("reason", "").strip())
+        history.record(request.user, connector, "Switched off")
+        lost = f" {count} that were waiting are marked as skipped." if count else ""
+        messages.success(request, f"Switched off. Events for it are not kept from now on.{lost}")
+        return redirect(self.link("change", pk))
+
+    @changes(OPERATE)
+    def switch_on(self, request: HttpRequest, pk: int) -> HttpResponse:
+        connector = self.row(pk)
+        hold.switch_on(connector, by=str(request.user))
+        history.record(request.user, connector, "Turned on")
+        messages.success(request, "Turned on. Events are sent from now on.")
+        return redirect(self.link("change", pk))
+
+    @changes("integrations.delete_connector")
+    def remove(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Archive: it sends no more and leaves the lists; its deliveries stay readable."""
+        connector = self.row(pk)
+        if request.POST.get("name") != connector.name:
+            messages.error(request, f"Nothing was removed. To remove it, type its name: {connector.name}")
+            return redirect(self.link("change", pk))
+        hold.switch_off(connector, by=str(request.user), reason="Removed")
+        connector.archived_at = timezone.now()
+        connector.name = f"{connector.name[:80]} (removed {connector.archived_at:%d %b %Y %H:%M:%S})"[:100]
+        connector.secrets = {}
+        connector.save()
+        history.record(request.user, connector, "Removed; its log stays, its keys are erased")
+        messages.success(request, "Removed. What it delivered stays in the log; its keys are erased.")
+        return redirect(self.link("changelist"))
+
+    def row(self, pk: int) -> Connector:
+        rows = Connector.objects.filter(archived_at=None).select_related("region")
+        return get_object_or_404(rows, pk=pk)
+
+    def crumbs(self) -> list[tuple[str, str]]:
+        return [("Connectors", self.link("changelist"))]
+
+
+def parse_local(text: str) -> datetime | None:
+    """What a date-and-time field holds, as UTC; None when empty. Raises ValueError for a time that has passed."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("“Resume by itself at” is not a date and time.") from None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment <= timezone.now():
+        raise ValueError("“Resume by itself at” has passed already. Nothing was changed.")
+    return moment

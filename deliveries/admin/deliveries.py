@@ -1,0 +1,193 @@
+"""The delivery log and the page of one delivery."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from deliveries import log, replay
+from deliveries.admin import detail, listing, words
+from deliveries.core import personal
+from deliveries.models import Delivery, Status
+from integrations.admin.pages import PageAdmin, changes
+from integrations.models import Connector
+
+VIEWS = (
+    ("", "All"),
+    ("look", "Need a look"),
+    ("retrying", "Retrying"),
+    ("held", "Held"),
+    ("skipped", "Skipped"),
+    ("delivered", "Delivered"),
+)
+EXPORTED = 10_000
+PERSONAL = "integrations.operate_connector"  # a viewer sees personal fields masked
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(PageAdmin):
+    pages = (
+        ("", "list_page", "changelist"),
+        ("live/", "live", "live"),
+        ("export/", "export", "export"),
+        ("replay/", "replay_selected", "replay_selected"),
+        ("<int:pk>/", "page", "change"),
+        ("<int:pk>/replay/", "replay_one", "replay"),
+    )
+
+    def list_page(self, request: HttpRequest) -> HttpResponse:
+        error, found = "", listing.Page([], None, None)
+        try:
+            filters = filters_of(request.GET)
+            found = listing.page(rows_of(request.GET, filters), request.GET)
+        except ValueError as wrong:
+            error, filters = str(wrong), {}
+        decorate(found.rows, masked=not request.user.has_perm(PERSONAL))
+        connectors = list(Connector.objects.values_list("id", "name"))
+        return self.show(
+            request,
+            "console/deliveries.html",
+            "Deliveries",
+            page=found,
+            error=error,
+            views=VIEWS,
+            view=request.GET.get("view", ""),
+            statuses=Status.choices,
+            causes=words.REASONS.items(),
+            ranges=[(name, label) for name, (label, _) in listing.RANGES.items()],
+            connectors=[(str(key), name) for key, name in connectors],
+            connector_name={str(key): name for key, name in connectors}.get(request.GET.get("connector", "")),
+            names=listing.recent_names(),
+            filtered=any(request.GET.get(name) for name in ("view", "q", "range", *log.DELIVERY_FILTERS)),
+            replayable=request.GET.get("view") not in ("held", "retrying", "delivered"),
+            newest=found.rows[0].id if found.rows and "before" not in request.GET else "",
+        )
+
+    def live(self, request: HttpRequest) -> HttpResponse:
+        """How many came in since the list was made, as a link; empty when none did."""
+        try:
+            rows = rows_of(request.GET, filters_of(request.GET))
+            count = rows.filter(id__gt=log.identifier(request.GET.get("newest", ""), "newest"))[:100].count()
+        except ValueError:
+            count = 0
+        query = request.GET.copy()
+        query.pop("newest", None)
+        return self.show(request, "console/live.html", "", count=count, more=count > 99, query=query.urlencode())
+
+    def page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        rows = Delivery.objects.select_related("event__source", "connector", "replay")
+        delivery = get_object_or_404(rows, pk=pk)
+        masked = not request.user.has_perm(PERSONAL)
+        return self.show(
+            request,
+            "console/delivery.html",
+            f"{delivery.event.name or delivery.event.type} – {delivery.get_status_display()}",
+            crumbs=[("Deliveries", self.link("changelist"))],
+            **detail.context(delivery, timezone.now(), masked=masked),
+        )
+
+    @changes("deliveries.replay_delivery")
+    def replay_one(self, request: HttpRequest, pk: int) -> HttpResponse:
+        delivery = get_object_or_404(Delivery.objects.select_related("connector", "event"), pk=pk)
+        try:
+            new = replay.replay_one(delivery, by=str(request.user), as_sent="as_sent" in request.POST)
+        except replay.NotReplayable as error:
+            messages.error(request, str(error))
+            return redirect(self.link("change", pk))
+        messages.success(request, f"{delivery.event} is on its way to {delivery.connector} again.")
+        return redirect(self.link("change", new.pk))
+
+    @changes("deliveries.replay_delivery")
+    def replay_selected(self, request: HttpRequest) -> HttpResponse:
+        """The ticked rows, or the one whose own button was pressed."""
+        ids = request.POST.getlist("one") or request.POST.getlist("ids")
+        chosen = [int(value) for value in ids[: listing.PAGE] if value.isascii() and value.isdigit()]
+        made, refused = 0, ""
+        for delivery in Delivery.objects.filter(id__in=chosen).order_by("id"):
+            try:
+                replay.replay_one(delivery, by=str(request.user))
+                made += 1
+            except replay.NotReplayable as error:
+                refused = str(error)
+        if made:
+            messages.success(request, f"{made} {'delivery is' if made == 1 else 'deliveries are'} on the way again.")
+        if refused:
+            messages.warning(request, f"{len(chosen) - made} left out: {refused}")
+        if not chosen:
+            messages.warning(request, "Nothing was ticked.")
+        back = request.POST.get("back", "")
+        safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()})
+        return redirect(back if safe else self.link("changelist"))
+
+    def export(self, request: HttpRequest) -> HttpResponse:
+        """The filtered list as CSV, the newest 10 000."""
+        try:
+            rows = rows_of(request.GET, filters_of(request.GET)).order_by("-id")[:EXPORTED]
+        except ValueError as error:
+            return HttpResponse(str(error), status=400, content_type="text/plain")
+        masked = not request.user.has_perm(PERSONAL)
+        answer = HttpResponse(content_type="text/csv; charset=utf-8")
+        answer["Content-Disposition"] = 'attachment; filename="deliveries.csv"'
+        writer = csv.writer(answer)
+        writer.writerow(
+            ["id", "status", "reason", "event", "sent as", "connector", "user", "message id", "received", "tries"]
+        )
+        for row in rows.iterator(chunk_size=1000):
+            user = row.event.user_id or row.event.anonymous_id
+            cells = [
+                row.id, row.status, words.reason(row), row.event.name or row.event.type, row.sent_as,
+                row.connector.name,
+                personal.hidden_id(user) if masked else user, row.event.message_id,
+                row.event.received_at.isoformat(), row.attempts,
+            ]  # fmt: skip
+            writer.writerow([_plain(cell) for cell in cells])
+        return answer
+
+
+def filters_of(params: Mapping[str, str]) -> dict[str, Any]:
+    """The console's address in the log's words. Raises ValueError for what makes no sense."""
+    filters: dict[str, Any] = {
+        name: params[name] for name in ("status", "cause", "connector", "event") if params.get(name)
+    }
+    view = params.get("view", "")
+    if view == "look":
+        filters["status"] = Status.FAILED.value
+    elif view:
+        filters.setdefault("status", view)
+    filters |= listing.time_filter(params, timezone.now())
+    filters |= {name: params[name] for name in ("user_id", "message_id") if params.get(name)}
+    return filters | listing.search_filter(params.get("q", ""))
+
+
+def rows_of(params: Mapping[str, str], filters: Mapping[str, Any]) -> QuerySet[Delivery]:
+    """*Need a look* is what failed and was not replayed yet: the replay's own result counts instead."""
+    rows = log.deliveries(filters)
+    if params.get("view") == "look":
+        rows = rows.filter(replays__isnull=True)
+    if params.get("replay", "").isdigit():
+        rows = rows.filter(replay_id=int(params["replay"]))
+    return rows
+
+
+def decorate(rows: list[Delivery], *, masked: bool) -> None:
+    """What the list shows beside the columns."""
+    for row in rows:
+        user = row.event.user_id or row.event.anonymous_id
+        row.user_shown = personal.hidden_id(user) if masked else user  # type: ignore[attr-defined]
+        row.reason = words.reason(row)  # type: ignore[attr-defined]
+        ended = row.finished_at
+        row.took_ms = (ended - row.created_at).total_seconds() * 1000 if ended else None  # type: ignore[attr-defined]
+        row.can_replay = row.status in (Status.FAILED, Status.SKIPPED, Status.DELIVERED)  # type: ignore[attr-defined]
+
+
+def _plain(cell: Any) -> Any:
+    """Spreadsheets run a cell that begins with one of these as a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -1,0 +1,98 @@
+"""What the page of one delivery shows: the sentences, the timeline, the tries, what changed on the way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from deliveries.admin import words
+from deliveries.core import personal
+from deliveries.models import Attempt, Delivery, Status
+from integrations.templatetags.console import fulltime
+from integrations.templatetags.console import words as span
+
+CUT = 4000
+
+
+def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any]:
+    """``masked``: personal fields are hidden, for a viewer."""
+    tries = list(delivery.log.all())
+    said = words.sentences(delivery, tries, now)
+    shown = [_try(attempt, masked=masked) for attempt in tries]
+    user = delivery.event.user_id or delivery.event.anonymous_id
+    payload = delivery.event.payload
+    facts = {
+        "delivery": delivery,
+        "event": delivery.event,
+        "said": said,
+        "tries": shown,
+        "person": personal.hidden_id(user) if masked else user,
+        "masked": masked,
+        "payload": personal.masked(payload) if masked else payload,
+        "reason": words.reason(delivery),
+        "replays": list(delivery.replays.select_related("replay").order_by("id")[:20]),
+        "notes": [line for line in delivery.notes.splitlines() if line],
+        "can_replay": delivery.status in (Status.DELIVERED, Status.FAILED, Status.SKIPPED),
+        "most_tries": words.most_tries(delivery.connector.retry),
+        "waits": delivery.status in (Status.WAITING, Status.RETRYING),
+    }
+    return {**facts, "copied": copy_text(delivery, said, shown)}
+
+
+def _try(attempt: Attempt, *, masked: bool) -> dict[str, Any]:
+    request, response = _json(attempt.request), _json(attempt.response)
+    return {
+        "row": attempt,
+        "good": attempt.outcome == "delivered",
+        "method": request.get("method", ""),
+        "url": personal.masked_text(request.get("url", "")) if masked else request.get("url", ""),
+        "request_headers": request.get("headers") or {},
+        "request_body": _body(attempt.request_body, masked=masked),
+        "response_headers": response.get("headers") or {},
+        "response_body": _body(attempt.response_body, masked=masked),
+        "reason": words.REASONS.get(attempt.cause, ""),
+    }
+
+
+def _body(text: str, *, masked: bool) -> str:
+    """Pretty where it is JSON; a body that was cut when it was stored stays the text it is."""
+    try:
+        value = orjson.loads(text)
+    except ValueError:
+        return personal.masked_text(text) if masked else text
+    value = personal.masked(value) if masked else value
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        value = orjson.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def copy_text(delivery: Delivery, said: Any, tries: list[dict[str, Any]]) -> str:
+    """For a ticket: ids, times, codes and bodies as they are stored, which is without secrets."""
+    lines = [
+        said.headline,
+        said.explanation,
+        "",
+        f"Delivery {delivery.pk} · {delivery.status} {delivery.cause}".rstrip(),
+        f"Connector: {delivery.connector.name} ({delivery.connector.vendor})",
+        f"Event: {delivery.event.name or delivery.event.type} · message id {delivery.event.message_id}",
+        f"Received: {fulltime(delivery.event.received_at)} UTC · tries: {delivery.attempts}",
+    ]
+    for one in tries[-3:]:
+        row = one["row"]
+        lines += [
+            "",
+            f"Try {row.number} · {fulltime(row.started_at)} UTC · {span(row.duration_ms / 1000)} · "
+            f"answered {row.response_status or 'nothing'}",
+            f"{one['method']} {one['url']}",
+            one["request_body"][:CUT],
+            f"Their answer: {one['response_body'][:CUT]}",
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,69 @@
+"""Events as they came in, also those refused at the door."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+
+from deliveries import log
+from deliveries.admin import listing
+from deliveries.admin.deliveries import PERSONAL, decorate
+from deliveries.core import personal
+from deliveries.models import Event
+from integrations.admin.pages import PageAdmin
+from integrations.models import Source
+from integrations.types import EventKind
+
+
+@admin.register(Event)
+class EventAdmin(PageAdmin):
+    pages = (("", "list_page", "changelist"), ("<int:pk>/", "page", "change"))
+
+    def list_page(self, request: HttpRequest) -> HttpResponse:
+        params, error, found = request.GET, "", listing.Page([], None, None)
+        try:
+            filters = {name: params[name] for name in ("source", "type", "name") if params.get(name)}
+            filters |= listing.time_filter(params, timezone.now()) | listing.search_filter(params.get("q", ""))
+            rows = log.events(filters)
+            if params.get("view") == "refused":
+                rows = rows.exclude(refused="")
+            found = listing.page(rows.defer("body"), params)
+        except ValueError as wrong:
+            error = str(wrong)
+        masked = not request.user.has_perm(PERSONAL)
+        for row in found.rows:
+            user = row.user_id or row.anonymous_id
+            row.user_shown = personal.hidden_id(user) if masked else user
+        return self.show(
+            request,
+            "console/events.html",
+            "Events received",
+            page=found,
+            error=error,
+            view=params.get("view", ""),
+            sources=[(str(key), name) for key, name in Source.objects.values_list("id", "name")],
+            kinds=[(kind.value, kind.value) for kind in EventKind],
+            ranges=[(name, label) for name, (label, _) in listing.RANGES.items()],
+            names=listing.recent_names(),
+            filtered=any(params.get(name) for name in ("view", "q", "range", *log.EVENT_FILTERS)),
+        )
+
+    def page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        event = get_object_or_404(Event.objects.select_related("source"), pk=pk)
+        masked = not request.user.has_perm(PERSONAL)
+        deliveries = list(event.deliveries.select_related("connector", "event").order_by("id")[:50])
+        decorate(deliveries, masked=masked)
+        user = event.user_id or event.anonymous_id
+        return self.show(
+            request,
+            "console/event.html",
+            event.name or event.type,
+            crumbs=[("Events received", self.link("changelist"))],
+            event=event,
+            deliveries=deliveries,
+            person=personal.hidden_id(user) if masked else user,
+            payload=personal.masked(event.payload) if masked else event.payload,
+            masked=masked,
+        )

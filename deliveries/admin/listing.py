@@ -1,0 +1,75 @@
+"""Long lists: pages by id, newer and older, without ever counting; filters as they stand in the address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Model, QuerySet
+
+from deliveries import log
+from deliveries.models import Event
+
+PAGE = 25
+RANGES = {
+    "1h": ("Last hour", 1),
+    "24h": ("Last 24 hours", 24),
+    "7d": ("Last 7 days", 168),
+    "30d": ("Last 30 days", 720),
+}
+SEARCHED_NAMES = 500
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list, newest first. ``newer`` and ``older`` are ids to go on from, None at an end."""
+
+    rows: list[Any]
+    newer: int | None
+    older: int | None
+
+
+def page(rows: QuerySet[Any], params: Mapping[str, str], size: int = PAGE) -> Page:
+    """The page that ``before`` or ``after`` in the address asks for; the newest one without either.
+
+    Raises ValueError for an id that is none.
+    """
+    if after := params.get("after"):
+        found = list(rows.filter(id__gt=log.identifier(after, "after")).order_by("id")[: size + 1])
+        more, shown = len(found) > size, found[:size][::-1]
+        return Page(shown, _id(shown[0]) if more else None, _id(shown[-1]) if shown else None)
+    before = params.get("before")
+    if before:
+        rows = rows.filter(id__lt=log.identifier(before, "before"))
+    found = list(rows.order_by("-id")[: size + 1])
+    shown = found[:size]
+    return Page(shown, _id(shown[0]) if before and shown else None, _id(shown[-1]) if len(found) > size else None)
+
+
+def _id(row: Model) -> int:
+    return int(row.pk)
+
+
+def time_filter(params: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """``since`` and ``until`` from the address: a range by its name, or two times."""
+    if chosen := RANGES.get(params.get("range", "")):
+        return {"since": (now - timedelta(hours=chosen[1])).isoformat()}
+    return {name: params[name] for name in ("since", "until") if params.get(name)}
+
+
+def search_filter(text: str) -> dict[str, str]:
+    """What a person typed into the search box: a message id if there is such an event, else a person's id."""
+    text = text.strip()
+    if not text:
+        return {}
+    if Event.objects.filter(message_id=text[:255]).exists():
+        return {"message_id": text}
+    return {"user_id": text}
+
+
+def recent_names() -> list[str]:
+    """The event names among the newest events: what a person most likely filters by."""
+    newest = Event.objects.order_by("-id").values_list("name", "type")[:SEARCHED_NAMES]
+    return sorted({name or kind for name, kind in newest}, key=str.lower)

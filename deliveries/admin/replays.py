@@ -1,0 +1,129 @@
+"""Replays of many: what would happen, the start, how far it is, stop, and the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+
+from deliveries import log, replay
+from deliveries.admin import badges, listing, words
+from deliveries.admin.deliveries import filters_of
+from deliveries.models import Replay, Status
+from integrations import registry
+from integrations.admin.pages import PageAdmin, changes, demand
+from integrations.models import Connector
+
+
+@admin.register(Replay)
+class ReplayAdmin(PageAdmin):
+    pages = (
+        ("", "list_page", "changelist"),
+        ("new/", "new_page", "add"),
+        ("start/", "start", "start"),
+        ("<int:pk>/", "page", "change"),
+        ("<int:pk>/live/", "live", "live"),
+        ("<int:pk>/stop/", "stop", "stop"),
+    )
+
+    def list_page(self, request: HttpRequest) -> HttpResponse:
+        found = listing.page(Replay.objects.order_by("-id"), request.GET)
+        names = _connector_names()
+        rows = [{**replay.progress(row), "what": in_words(row.filters, names)} for row in found.rows]
+        return self.show(request, "console/replays.html", "Replays", page=found, replays=rows)
+
+    def new_page(self, request: HttpRequest) -> HttpResponse:
+        """Looks only: what a press on the button would send again."""
+        demand(request, "deliveries.replay_delivery")
+        choices = {"as_sent": "as_sent" in request.GET, "include_delivered": "include_delivered" in request.GET}
+        context: dict[str, Any] = {"crumbs": [("Replays", self.link("changelist"))], **choices}
+        try:
+            filters = replay_filters(request.GET)
+            context["preview"] = preview = replay.preview(filters, **choices)
+        except ValueError as error:
+            return self.show(request, "console/replay_new.html", "Replay", error=str(error), **context)
+        connectors = list(Connector.objects.filter(id__in=[row["id"] for row in preview["connectors"]]))
+        context["what"] = in_words(filters, _connector_names())
+        context["filters"] = filters
+        found = badges.reports(connectors)
+        context["health"] = [(row, found[row.pk].health) for row in connectors]
+        context["unwell"] = any(badge.code == "not_working" for _, badge in context["health"])
+        context["duplicates"] = [
+            row.name
+            for row in connectors
+            if (vendor := registry.get(row.vendor)) is not None and not vendor.deduplicates
+        ]
+        return self.show(request, "console/replay_new.html", f"Replay {preview['total']} events", **context)
+
+    @changes("deliveries.replay_delivery")
+    def start(self, request: HttpRequest) -> HttpResponse:
+        filters = {name: request.POST[name] for name in log.DELIVERY_FILTERS if request.POST.get(name)}
+        try:
+            job = replay.start(
+                filters,
+                by=str(request.user),
+                as_sent="as_sent" in request.POST,
+                include_delivered="include_delivered" in request.POST,
+            )
+        except ValueError as error:
+            messages.error(request, str(error))
+            return redirect(self.link("changelist"))
+        return redirect(self.link("change", job.pk))
+
+    def page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        row = get_object_or_404(Replay, pk=pk)
+        what = in_words(row.filters, _connector_names())
+        crumbs = [("Replays", self.link("changelist"))]
+        return self.show(
+            request, "console/replay.html", f"Replay {pk}", replay=row, what=what, crumbs=crumbs, **_progress(row)
+        )
+
+    def live(self, request: HttpRequest, pk: int) -> HttpResponse:
+        row = get_object_or_404(Replay, pk=pk)
+        answer = self.show(request, "console/replay_progress.html", "", replay=row, **_progress(row))
+        if not _progress(row)["running"]:
+            answer["X-Done"] = "1"
+        return answer
+
+    @changes("deliveries.replay_delivery")
+    def stop(self, request: HttpRequest, pk: int) -> HttpResponse:
+        row = get_object_or_404(Replay, pk=pk)
+        replay.stop(row, by=str(request.user))
+        messages.success(request, "Stopped. What was already sent stays sent.")
+        return redirect(self.link("change", pk))
+
+
+def _progress(row: Replay) -> dict[str, Any]:
+    now = replay.progress(row)
+    ended = now["delivered"] + now["failed"] + now["skipped"]
+    return {"now": now, "ended": ended, "running": now["state"] in (Replay.State.PREPARING, Replay.State.RUNNING)}
+
+
+def replay_filters(params: Mapping[str, str]) -> dict[str, Any]:
+    """What the list's address asks for, without its paging. Raises ValueError."""
+    filters = {name: params[name] for name in log.DELIVERY_FILTERS if params.get(name)}
+    return log.clean({**filters_of(params), **{k: v for k, v in filters.items() if k in ("since", "until")}})
+
+
+def _connector_names() -> dict[str, str]:
+    return {str(key): name for key, name in Connector.objects.values_list("id", "name")}
+
+
+def in_words(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """A filter as a person says it: "Segment – production · failed · key refused"."""
+    parts = []
+    for name, value in log.clean(filters).items():
+        if name == "connector":
+            parts.append(names.get(value, value))
+        elif name == "cause":
+            parts.append(", ".join(words.REASONS.get(one, one) for one in value.split(",")).lower())
+        elif name == "status":
+            parts.append(", ".join(str(Status(one).label) for one in value.split(",") if one in Status.values).lower())
+        elif name in ("since", "until"):
+            parts.append(f"{name} {log.parse_time(value, name):%d %b %Y %H:%M}")
+        else:
+            parts.append({"event": value, "user_id": f"of {value}", "message_id": f"message {value}"}[name])
+    return " · ".join(parts) or "everything that failed"

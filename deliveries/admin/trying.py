@@ -1,0 +1,137 @@
+"""The test panel: what an event becomes at this connector without sending it, and a real test on a press."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from deliveries import preview
+from deliveries.models import Event
+from integrations import history, registry, selectors
+from integrations.admin.pages import changes, demand
+from integrations.forms import ConnectorForm
+from integrations.models import Connector
+from integrations.tables import config_from, tables
+from integrations.types import Cause, ConnectorConfig, Disposition, Vendor, Verdict
+
+SAMPLES = 10
+OPERATE = "integrations.operate_connector"
+
+
+class TestPages:
+    """The pages of the connector's admin that try things out."""
+
+    __test__ = False  # not a test class, whatever its name says to pytest
+    test_pages = (
+        ("<int:pk>/preview/", "preview_form", "preview"),
+        ("<int:pk>/test/", "test_page", "test"),
+        ("<int:pk>/test/send/", "send_test", "send_test"),
+    )
+
+    def preview_context(self: Any, request: HttpRequest, connector: Connector) -> dict[str, Any]:
+        """The panel beside a form, for what is saved."""
+        vendor = registry.get(connector.vendor)
+        if vendor is None or not request.user.has_perm(OPERATE):
+            return {"panel": None}
+        config = selectors.connector_config(connector)
+        return {"panel": _panel(config, vendor, _sample({}, connector, vendor)), "samples": _samples()}
+
+    def preview_form(self: Any, request: HttpRequest, pk: int) -> HttpResponse:
+        """The panel for what stands in the form that was posted. Saves nothing, sends nothing."""
+        demand(request, OPERATE)
+        connector = self.row(pk)
+        vendor = registry.get(connector.vendor)
+        data = request.POST if request.method == "POST" else None
+        form, lists = ConnectorForm(data, instance=connector), tables(connector, data)
+        mistakes = []
+        if data is not None and not form.is_valid():
+            mistakes = [f"{form.fields[n].label}: {e}" for n, all_ in form.errors.items() if n in data for e in all_]
+        if data is not None:
+            form.fill()
+        present = {name: table for name, table in lists.items() if data is not None and f"{name}-TOTAL_FORMS" in data}
+        config = config_from(connector, present)
+        panel = _panel(config, vendor, _sample(request.POST, connector, vendor)) if vendor else None
+        return self.show(request, "console/panel_body.html", "", panel=panel, mistakes=mistakes, connector=connector)
+
+    def test_page(self: Any, request: HttpRequest, pk: int) -> HttpResponse:
+        demand(request, OPERATE)
+        connector = self.row(pk)
+        context = {**self.preview_context(request, connector), "connector": connector}
+        context["vendor"] = registry.get(connector.vendor)
+        crumbs = [*self.crumbs(), (connector.name, self.link("change", pk))]
+        return self.show(request, "console/test.html", "Send a test event", crumbs=crumbs, **context)
+
+    @changes(OPERATE)
+    def send_test(self: Any, request: HttpRequest, pk: int) -> HttpResponse:
+        """Checks the key, where the service has a way to, and sends the sample; shows each answer in words."""
+        connector = self.row(pk)
+        vendor = registry.get(connector.vendor)
+        if vendor is None:
+            return self.test_page(request, pk)
+        sample, config = _sample(request.POST, connector, vendor), selectors.connector_config(connector)
+        if sample["error"]:
+            result, checks = None, []
+        else:
+            verdict = preview.check_credentials(config)
+            result = preview.send_test(config, sample["payload"], vendor, by=request.user)
+            checks = _checks(vendor, verdict, result)
+            Connector.objects.filter(pk=pk).update(tested_at=timezone.now())
+            history.record(request.user, connector, f"Sent a test event: {result.outcome}")
+        context = {
+            "connector": connector,
+            "vendor": vendor,
+            "samples": _samples(),
+            "panel": _panel(config, vendor, sample),
+        }
+        crumbs = [*self.crumbs(), (connector.name, self.link("change", pk))]
+        return self.show(
+            request, "console/test.html", "Send a test event", crumbs=crumbs, tested=result, checks=checks, **context
+        )
+
+
+def _checks(vendor: Vendor, verdict: Verdict | None, result: preview.Tested) -> list[tuple[str, str]]:
+    """The three lines of a test, each "good", "bad" or "" where it was not reached."""
+    reached = result.response is not None
+    lines = [("good" if reached else "bad", f"We could reach {vendor.label}")]
+    if verdict is not None:
+        state = {Disposition.DELIVERED: "good", Disposition.RETRY: ""}.get(verdict.disposition, "bad")
+        lines.append(
+            (state, f"{vendor.label} accepted the key. {verdict.detail}" if state == "good" else verdict.detail)
+        )
+    elif reached:
+        refused = result.cause == Cause.KEY_REFUSED
+        lines.append(
+            ("bad", f"{vendor.label} refused the key") if refused else ("good", f"{vendor.label} took the key")
+        )
+    lines.append(("good" if result.delivered else "bad" if reached else "", f"{vendor.label} accepted the event"))
+    return lines
+
+
+def _samples() -> list[tuple[str, str]]:
+    events = Event.objects.filter(refused="").order_by("-id").only("id", "name", "type", "received_at")[:SAMPLES]
+    return [(str(event.pk), f"{event.name or event.type} · {event.received_at:%d %b %H:%M:%S}") for event in events]
+
+
+def _sample(params: Any, connector: Connector, vendor: Vendor) -> dict[str, Any]:
+    """The event to try: a real one, what was pasted, or the vendor's example."""
+    chosen, error = params.get("sample", ""), ""
+    if chosen == "paste":
+        try:
+            pasted = orjson.loads(params.get("pasted", ""))
+            if isinstance(pasted, dict):
+                return {"payload": pasted, "chosen": chosen, "pasted": params.get("pasted", ""), "error": ""}
+            error = "An event is a JSON object, in curly brackets."
+        except ValueError as wrong:
+            error = f"This is not JSON: {wrong}."
+    elif chosen.isascii() and chosen.isdigit():
+        event = Event.objects.filter(pk=int(chosen[:18])).first()
+        if event is not None:
+            return {"payload": event.payload, "chosen": chosen, "pasted": "", "error": ""}
+    return {"payload": dict(vendor.test_event), "chosen": chosen, "pasted": params.get("pasted", ""), "error": error}
+
+
+def _panel(config: ConnectorConfig, vendor: Vendor, sample: dict[str, Any]) -> dict[str, Any]:
+    return {**sample, "result": preview.preview(config, sample["payload"], vendor)}
