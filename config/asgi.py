@@ -15,8 +15,8 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
-from deliveries import lifeline
-from deliveries.api.front import PREFIXES, IngestFront
+from deliveries import lifeline  # noqa: E402 - Django must be set up first
+from deliveries.api.front import PREFIXES, IngestFront  # noqa: E402
 
 # The commit thread and the event loop hand over to each other all the time: Python's 5 ms would be most of a request.
 sys.setswitchinterval(0.0005)

@@ -114,9 +114,7 @@ class ApiToken(models.Model):
     def issue(cls, name: str, role: str, created_by: str = "") -> tuple[ApiToken, str]:
         """The row and the token itself, which can't be read again."""
         token = f"sbx_{secrets.token_urlsafe(32)}"
-        row = cls.objects.create(
-            name=name, role=role, digest=token_hash(token), hint=token[-4:], created_by=created_by
-        )
+        row = cls.objects.create(name=name, role=role, digest=token_hash(token), hint=token[-4:], created_by=created_by)
         return row, token
 
 

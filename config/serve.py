@@ -6,6 +6,7 @@ The listening socket is opened here and inherited, so that a restarting web proc
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -36,7 +37,9 @@ LOOK_EVERY = 0.2
 class Child:
     """One supervised process with everything that it starts."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: dict[str, str], descriptors: Sequence[int]) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], environment: dict[str, str], descriptors: Sequence[int]
+    ) -> None:
         self.name = name
         self.command = command
         self.environment = environment
@@ -81,10 +84,8 @@ class Child:
         """The whole group, children that outlived their parent included."""
         if self.process is None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):  # nothing is left of it
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # nothing is left of it
         self.process.wait()
         self.process = None
 

@@ -208,6 +208,11 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "DeliveryStatus": "deliveries.models.Status",
+        "ConnectorStatus": "integrations.models.Connector.Status",
+        "SourceStatus": "integrations.models.Source.Status",
+    },
 }
 
 # --- Logging: to standard output, one line an entry -------------------------------------------------------------------

@@ -7,5 +7,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("deliveries.api.ingest_urls")),
+    path("api/", include("deliveries.api.management_urls")),
     path("", admin.site.urls),
 ]

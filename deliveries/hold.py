@@ -20,7 +20,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from deliveries.engine.writing import write_transaction
-from deliveries.log import OPEN, UNUSUAL, Among
+from deliveries.log import OPEN, UNUSUAL, Among, BadValue
 from deliveries.models import Delivery, Lane, Status
 from integrations.models import Connector
 from integrations.types import Cause
@@ -60,7 +60,7 @@ def resume(connector: Connector, *, by: str, backlog: str = "send") -> dict[str,
     Raises NotPossible for a connector that is off, ValueError for an unknown choice.
     """
     if backlog not in BACKLOGS:
-        raise ValueError(f"backlog: “{str(backlog)[:50]}” is not one of {', '.join(BACKLOGS)}.")
+        raise BadValue(f"backlog: “{str(backlog)[:50]}” is not one of {', '.join(BACKLOGS)}.")
     if connector.status == Connector.Status.OFF or connector.archived_at is not None:
         raise NotPossible(f"{connector.name} is switched off. Switch it on first.")
     if connector.status == Connector.Status.PAUSED:

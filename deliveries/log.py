@@ -30,6 +30,10 @@ Row = TypeVar("Row", bound=Model)
 Filters = Mapping[str, Any]
 
 
+class BadValue(ValueError):
+    """A value somebody gave makes no sense; the words begin with its name and are for them."""
+
+
 class Among(Func):
     """``status IN (…)`` in literals: SQLite uses a partial index only where the query repeats its condition."""
 
@@ -99,7 +103,7 @@ def identifier(value: Any, name: str) -> int:
     if isinstance(value, bool) or not (
         text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) <= MAX_ID
     ):
-        raise ValueError(f"{name}: “{text[:50]}” is not a whole number above 0.")
+        raise BadValue(f"{name}: “{text[:50]}” is not a whole number above 0.")
     return int(text)
 
 
@@ -110,7 +114,7 @@ def named(model: type[Connector] | type[Source], value: str, name: str) -> int:
         matches |= Q(id=int(value))
     found = dict(model.objects.filter(matches).values_list("id", "name"))  # type: ignore[attr-defined]
     if not found:
-        raise ValueError(f"{name}: there is none with the id or name “{value[:100]}”.")
+        raise BadValue(f"{name}: there is none with the id or name “{value[:100]}”.")
     by_id = [key for key in found if str(key) == value]
     return (by_id or list(found))[0]
 
@@ -124,7 +128,7 @@ def parse_time(value: Any, name: str) -> datetime:
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"{name}: “{text[:50]}” is not a time such as 2025-11-22T09:10:00Z.") from None
+        raise BadValue(f"{name}: “{text[:50]}” is not a time such as 2025-11-22T09:10:00Z.") from None
 
 
 def parse_day(value: Any, name: str) -> date:
@@ -132,9 +136,9 @@ def parse_day(value: Any, name: str) -> date:
     try:
         day = date.fromisoformat(str(value))
     except ValueError:
-        raise ValueError(f"{name}: “{str(value)[:50]}” is not a day such as 2025-11-22.") from None
+        raise BadValue(f"{name}: “{str(value)[:50]}” is not a day such as 2025-11-22.") from None
     if not 1970 <= day.year <= 9998:
-        raise ValueError(f"{name}: {day} is outside the years that can be asked for.")
+        raise BadValue(f"{name}: {day} is outside the years that can be asked for.")
     return day
 
 
@@ -154,7 +158,7 @@ def _known(filters: Filters, allowed: Iterable[str]) -> dict[str, str]:
     wanted = {}
     for name, value in filters.items():
         if name not in allowed:
-            raise ValueError(f"{str(name)[:50]}: there is no such filter; there are {', '.join(allowed)}.")
+            raise BadValue(f"{str(name)[:50]}: there is no such filter; there are {', '.join(allowed)}.")
         if text := _text(value, name):
             wanted[name] = text
     return wanted
@@ -168,10 +172,10 @@ def _text(value: Any, name: str) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"{name}: a text was expected.")
+        raise BadValue(f"{name}: a text was expected.")
     text = str(value).strip() if name != "event" and name != "name" else str(value)
     if "\x00" in text or not _encodable(text):
-        raise ValueError(f"{name}: there are characters in it that no text has.")
+        raise BadValue(f"{name}: there are characters in it that no text has.")
     return text
 
 
@@ -189,7 +193,7 @@ def _choices(value: str, allowed: Iterable[str], name: str) -> list[str]:
     chosen = list(dict.fromkeys(filter(None, (part.strip() for part in value.split(",")))))
     for part in chosen:
         if part not in allowed:
-            raise ValueError(f"{name}: “{part[:50]}” is not one of {', '.join(allowed)}.")
+            raise BadValue(f"{name}: “{part[:50]}” is not one of {', '.join(allowed)}.")
     return chosen
 
 

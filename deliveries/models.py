@@ -68,7 +68,7 @@ class Delivery(models.Model):
     """One event going to one connector: the unit that waits, is tried, succeeds, fails and is replayed.
 
     While ``sending`` it is leased: ``lease_owner`` is the drain that has it, and ``next_attempt_at`` is when the lease
-    runs out and the row is due again. ``lane`` 0 is live traffic, 1 a replay of many, sent only when nothing live waits.
+    runs out and the row is due again. ``lane`` 0 is live traffic, 1 a replay of many, sent when nothing live waits.
     """
 
     event = models.ForeignKey(Event, on_delete=models.PROTECT, db_constraint=False, related_name="deliveries")
@@ -87,10 +87,22 @@ class Delivery(models.Model):
     sent_as = models.CharField(max_length=255, blank=True)
     notes = models.TextField(blank=True)
     replay_of = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.SET_NULL, db_constraint=False, db_index=False, related_name="replays"
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        db_constraint=False,
+        db_index=False,
+        related_name="replays",
     )
     replay = models.ForeignKey(
-        "Replay", null=True, blank=True, on_delete=models.SET_NULL, db_constraint=False, db_index=False, related_name="+"
+        "Replay",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
     )
     as_sent = models.BooleanField(default=False)
 
@@ -236,5 +248,3 @@ class Pump(models.Model):
 
     def __str__(self) -> str:
         return "Pump"
-
-

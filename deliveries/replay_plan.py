@@ -30,7 +30,7 @@ def wanted_statuses(filters: log.Filters, include_delivered: bool = False) -> li
     if given := log.statuses_of(filters):
         chosen = [status for status in given if status in FINISHED]
         if not chosen:
-            raise ValueError(
+            raise log.BadValue(
                 "status: only failed, skipped and delivered deliveries can be replayed; others are still sent."
             )
         return chosen

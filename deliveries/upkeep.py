@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-
 from deliveries import hold, queue
 from deliveries.engine.claim import due_times
 from deliveries.engine.writing import checkpoint

@@ -42,6 +42,9 @@ class ConfigVersion(models.Model):
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="config_version_single_row")]
 
+    def __str__(self) -> str:
+        return str(self.number)
+
     @classmethod
     def bump(cls) -> None:
         if not cls.objects.filter(id=1).update(number=F("number") + 1):
@@ -53,7 +56,7 @@ class ConfigVersion(models.Model):
 
 
 class Configured(models.Model):
-    """A row whose change must reach every running process. Cache invalidation only: no business flow lives in save()."""
+    """A row whose change must reach every running process. Cache invalidation only: save() holds no business flow."""
 
     class Meta:
         abstract = True
@@ -101,7 +104,7 @@ class Source(Configured):
 
 
 class WriteKey(Configured):
-    """A key that lets a sender write into a source. Several may live side by side; a rolled one works for a day more."""
+    """A key that lets a sender write into a source. Several may live side by side; a rolled one works a day more."""
 
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="write_keys")
     label = models.CharField(max_length=100, default="main")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -50,7 +50,13 @@ def hint(text: str) -> str:
     return text[-4:] if len(text) >= 12 else ""
 
 
-class EncryptedJSONField(models.TextField):
+if TYPE_CHECKING:
+    AnyTextField = models.TextField[Any, Any]
+else:
+    AnyTextField = models.TextField
+
+
+class EncryptedJSONField(AnyTextField):
     """A JSON value, encrypted in the database and plain in Python. Empty values are stored as an empty text."""
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Any:

@@ -60,7 +60,7 @@ _current: Snapshot | None = None
 
 
 def snapshot(version: int | None = None) -> Snapshot:
-    """Today's configuration. ``version``: the number just read from the database; without it one small query reads it."""
+    """Today's configuration. ``version``: the number just read from the database; without it a small query reads it."""
     global _current
     if version is None:
         version = ConfigVersion.current()

@@ -1,8 +1,8 @@
-"""The values that vendors, mapping and the engine exchange. Pure: no Django, no network, nothing is changed after it is made.
+"""The values that vendors, mapping and the engine exchange. Pure: no Django, no network, nothing changes once made.
 
-A vendor module describes one outside service in these words and ends in ``VENDOR = Vendor(...)``. Its builders turn an
-:class:`Event` and a :class:`ConnectorConfig` into an :class:`OutgoingRequest`; they never send it. Its ``classify`` turns
-the :class:`Response` into a :class:`Verdict`. Whoever sends, waits, retries and writes down is the engine.
+A vendor module describes one outside service in these words and ends in ``VENDOR = Vendor(...)``. Its builders turn
+an :class:`Event` and a :class:`ConnectorConfig` into an :class:`OutgoingRequest`; they never send it. Its ``classify``
+turns the :class:`Response` into a :class:`Verdict`. Whoever sends, waits, retries and writes down is the engine.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ class OutgoingRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Response:
-    """An answer. Header names are lower case; ``body`` is cut at the engine's cap; ``elapsed_ms`` from send to last byte."""
+    """An answer. Header names are lower case; ``body`` is cut at the engine's cap; ``elapsed_ms`` ends with it."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -13,7 +13,6 @@ from deliveries.api.body import SUCCESS, JsonRenderer, Refusal
 OVERLOADED_FOR = 5  # seconds that a client is asked to wait when events can't be stored
 
 
-
 class AcceptedResponse(Response):
     """200, on condition that ``accepted`` gets stored first."""
 
@@ -36,7 +35,7 @@ def render_later(response: Response) -> Response:
     """A response made outside a view, given the renderer that the view would have."""
     response.accepted_renderer = JsonRenderer()
     response.accepted_media_type = "application/json"
-    response.renderer_context = {}
+    response.renderer_context = {}  # type: ignore[attr-defined]
     return response
 
 
@@ -51,7 +50,9 @@ def refused_response(stored: Response, reason: str) -> Response:
 
 
 def cannot_store() -> Refusal:
-    return Refusal(503, "try_again", "The event can't be stored just now. Nothing is lost: send it again.", OVERLOADED_FOR)
+    return Refusal(
+        503, "try_again", "The event can't be stored just now. Nothing is lost: send it again.", OVERLOADED_FOR
+    )
 
 
 def cors(request: Any, response: Any) -> None:
@@ -60,5 +61,7 @@ def cors(request: Any, response: Any) -> None:
     response.headers["Access-Control-Expose-Headers"] = "Retry-After, X-RateLimit-Reset"
     if request.method == "OPTIONS":
         response.headers["Access-Control-Allow-Methods"] = "POST, GET, OPTIONS"
-        response.headers["Access-Control-Allow-Headers"] = "authorization, content-type, content-encoding, x-retry-count"
+        response.headers["Access-Control-Allow-Headers"] = (
+            "authorization, content-type, content-encoding, x-retry-count"
+        )
         response.headers["Access-Control-Max-Age"] = "86400"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
+import orjson
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
-
-import orjson
 
 from deliveries.core import documents
 
@@ -41,7 +40,9 @@ def inflate(raw: bytes, encoding: str) -> bytes:
             raise Refusal(400, "too_large", TOO_LARGE)
         return raw
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise Refusal(400, "unsupported_encoding", f"The content encoding “{encoding[:30]}” is not supported. Use gzip.")
+        raise Refusal(
+            400, "unsupported_encoding", f"The content encoding “{encoding[:30]}” is not supported. Use gzip."
+        )
     window = 47  # zlib or gzip header, told apart by zlib itself
     inflater = zlib.decompressobj(window)
     try:

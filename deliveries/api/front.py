@@ -61,7 +61,7 @@ class IngestFront:
                 response = self._refuse(request, answers.cannot_store())
         await _answer(send, response, head_only=request.method == "HEAD")
 
-    async def _respond(self, request: HttpRequest, receive: Receive) -> Any:
+    async def _respond(self, request: IngestRequest, receive: Receive) -> Any:
         try:
             view, kwargs = _resolve(request.path)
         except Resolver404:
@@ -71,7 +71,7 @@ class IngestFront:
             return None
         _give_body(request, body)
         await self._follow_configuration()
-        request.snapshot = self._snapshot  # type: ignore[attr-defined]
+        request.snapshot = self._snapshot
         return view(request, **kwargs)
 
     async def _follow_configuration(self) -> None:
@@ -108,10 +108,10 @@ def _read_configuration() -> Snapshot:
         return selectors.snapshot()
 
 
-def _give_body(request: HttpRequest, body: bytes) -> None:
+def _give_body(request: IngestRequest, body: bytes) -> None:
     request._read_started = False
-    request._body = body  # type: ignore[attr-defined]
-    request._stream = BytesIO(body)  # type: ignore[attr-defined]
+    request._body = body
+    request._stream = BytesIO(body)
     request.META["CONTENT_LENGTH"] = str(len(body))
 
 
@@ -135,6 +135,8 @@ class IngestRequest(HttpRequest):
         self.content_type, self.content_params = "application/json", {}
         self.resolver_match = None
         self._stream: Any = BytesIO()
+        self._body = b""
+        self.snapshot: Snapshot | None = None
 
 
 @lru_cache(maxsize=256)

@@ -3,17 +3,19 @@
 Routes, key places, answers and limits are those of Segment ("HTTP Tracking API"; what its libraries really send and
 read is noted where it matters), except that a wrong key is told so with 401: Segment says 200 and drops the event.
 
-The view itself does not write. It answers with an :class:`AcceptedResponse` whose ``accepted`` must be stored before the
-answer goes out: the server's front does that for many requests in one commit, Django's own handler at once.
+The view itself does not write. It answers with an :class:`AcceptedResponse` whose ``accepted`` must be stored before
+the answer goes out: the server's front does that for many requests in one commit, Django's own handler at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import Error as DatabaseError
 from django.utils import timezone
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -30,8 +32,9 @@ from integrations.selectors import Snapshot, SourceRoute
 from integrations.types import BadSignature, Unmappable
 
 MAX_EVENTS = 2500
-PARSERS = (EventParser(),)
+PARSERS: list[BaseParser] = [EventParser()]
 RENDERER = JsonRenderer()
+
 
 class IngestView(APIView):
     """What all ingest routes share. Trimmed to what they need: no session, no negotiation, no permission machinery;
@@ -44,7 +47,7 @@ class IngestView(APIView):
     renderer_classes = (JsonRenderer,)
     content_negotiation_class = FixedNegotiation
     schema = None
-    http_method_names = ("post", "options")
+    http_method_names: Sequence[str] = ("post", "options")
     kind = ""
     vendor = "segment"
 
@@ -57,7 +60,7 @@ class IngestView(APIView):
         request.accepted_renderer = RENDERER
         request.accepted_media_type = RENDERER.media_type
 
-    def get_parsers(self) -> tuple[EventParser]:
+    def get_parsers(self) -> list[BaseParser]:
         return PARSERS
 
     def handle_exception(self, exception: Exception) -> Response:
@@ -65,7 +68,7 @@ class IngestView(APIView):
             return super().handle_exception(exception)
         return refusal_response(exception)
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         response = Response(status=204)
         response.headers["Allow"] = "POST, OPTIONS"
         return response
@@ -88,7 +91,10 @@ class IngestView(APIView):
             cors(request, response)
         return response
 
-    def finish(self, request: Request, route: SourceRoute, key_id: int, received_at: datetime, events: list[Incoming]) -> Response:
+    def finish(
+        self, request: Request, route: SourceRoute, key_id: int, received_at: datetime, events: list[Incoming]
+    ) -> Response:
+        """Have the events stored: by the front in its next commit, or here and now."""
         accepted = Accepted(route.id, received_at, events, key_id)
         if getattr(request._request, "defers_storing", False):
             return AcceptedResponse(accepted)
@@ -109,7 +115,7 @@ class EventView(IngestView):
         route, key_id = self.route(request, document)
         if not isinstance(document, dict):
             raise Refusal(400, "invalid_request", "Send one event as a JSON object.")
-        if len(request._request.raw) > MAX_EVENT_BYTES:
+        if len(raw_body(request)) > MAX_EVENT_BYTES:
             raise Refusal(400, "too_large", "The event is larger than 32 KB.")
         shared = normalise.envelope(received_at, {"sentAt": document.get("sentAt")}, client_address(request))
         event = normalise.normalise(document, shared, self.kind)
@@ -122,7 +128,7 @@ class BatchView(IngestView):
 
     def post(self, request: Request) -> Response:
         check_header_key(request, self.snapshot(request))
-        document = request.data
+        document: Any = request.data
         received_at = timezone.now()
         route, key_id = self.route(request, document)
         items = document.get("batch") if isinstance(document, dict) else None
@@ -130,9 +136,7 @@ class BatchView(IngestView):
             raise Refusal(400, "invalid_request", "A batch needs a list of events under “batch”.")
         check_count(items)
         shared = normalise.envelope(received_at, document, client_address(request))
-        return self.finish(
-            request, route, key_id, received_at, [normalise.normalise(item, shared) for item in items]
-        )
+        return self.finish(request, route, key_id, received_at, [normalise.normalise(item, shared) for item in items])
 
 
 class MetricsView(IngestView):
@@ -179,9 +183,11 @@ class WebhookView(IngestView):
         receive = registry.vendors()[self.vendor].receive
         if not route.config.signing_secret or receive is None or receive.verify is None:
             return
-        headers = {name[5:].replace("_", "-").lower(): value for name, value in request.META.items() if name[:5] == "HTTP_"}
+        headers = {
+            name[5:].replace("_", "-").lower(): value for name, value in request.META.items() if name[:5] == "HTTP_"
+        }
         try:
-            receive.verify(request._request.raw, headers, route.config, now)
+            receive.verify(raw_body(request), headers, route.config, now)
         except BadSignature as error:
             raise Refusal(401, "bad_signature", str(error)) from None
 
@@ -200,6 +206,11 @@ class WebhookView(IngestView):
 
 class SegmentWebhookView(WebhookView):
     refuses_single = True
+
+
+def raw_body(request: Request) -> bytes:
+    """The inflated text that the parser left on the request."""
+    return getattr(request._request, "raw", b"")
 
 
 def check_count(items: list[Any]) -> None:

@@ -45,7 +45,7 @@ def body_key(document: Any) -> str:
 
 
 def check_header_key(request: Request, snapshot: Snapshot, path_key: str = "") -> None:
-    """Refuse a wrong key before the body is looked at. A Bearer token may be an OAuth token beside a key in the body."""
+    """Refuse a wrong key before the body is read. A Bearer token may be an OAuth token beside a key in the body."""
     header = request.META.get("HTTP_AUTHORIZATION", "")
     key = header_key(header) or path_key
     if key and not header.lower().startswith("bearer") and snapshot.key(key) is None:

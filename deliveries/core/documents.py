@@ -15,7 +15,7 @@ import orjson
 
 MAX_DEPTH = 100
 _BOM = b"\xef\xbb\xbf"
-# Digits become "0" and all else a space: finding a long run of digits this way costs a twentieth of a regular expression.
+# Digits become "0" and all else a space: to find a long run of digits so costs a twentieth of a regular expression.
 _DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(" ") for byte in range(256))
 _HUGE = b"0" * 19
 _SURROGATES = re.compile("[\ud800-\udfff]")

@@ -19,7 +19,9 @@ from integrations.types import EventKind
 MAX_EVENT_BYTES = 32_768
 COLUMN = 255
 KINDS = frozenset(kind.value for kind in EventKind)
-_LOOSE_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})[T ](\d{1,2}):(\d{2}):(\d{2})(?:\.(\d{1,6})\d*)?\s*(Z|[+-]\d{2}:?\d{2})?")
+_LOOSE_DATE = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})[T ](\d{1,2}):(\d{2}):(\d{2})(?:\.(\d{1,6})\d*)?\s*(Z|[+-]\d{2}:?\d{2})?"
+)
 
 
 class Incoming(NamedTuple):
@@ -64,7 +66,9 @@ def normalise(document: Any, shared: Envelope, kind: str = "") -> Incoming:
     event comes back with ``refused`` set, never as an error.
     """
     if not isinstance(document, dict):
-        return Incoming(str(uuid4()), "", "", "", "", "This is not an event: a JSON object was expected.", dump(document))
+        return Incoming(
+            str(uuid4()), "", "", "", "", "This is not an event: a JSON object was expected.", dump(document)
+        )
     event = {"type": kind or document.get("type"), **document}
     event["type"] = kind = kind or clean(text(document.get("type")))
     event.pop("writeKey", None)
@@ -171,7 +175,14 @@ def _parse_loosely(value: str) -> datetime | None:
     year, month, day, hour, minute, second, fraction, zone = found.groups()
     try:
         moment = datetime(
-            int(year), int(month), int(day), int(hour), int(minute), int(second), int((fraction or "0").ljust(6, "0")), UTC
+            int(year),
+            int(month),
+            int(day),
+            int(hour),
+            int(minute),
+            int(second),
+            int((fraction or "0").ljust(6, "0")),
+            UTC,
         )
         if zone and zone != "Z":
             sign = -1 if zone[0] == "-" else 1

@@ -49,8 +49,8 @@ def due_times(connector_ids: Sequence[int]) -> dict[tuple[int, int], datetime]:
         f"AND d.status IN {DUE} ORDER BY d.next_attempt_at LIMIT 1)"
     )
     marks = ",".join(["%s"] * len(connector_ids))
-    query = (
-        f"SELECT c.id, {first.format(lane=LIVE)}, {first.format(lane=REPLAY)} "  # noqa: S608
+    query = (  # our own constants
+        f"SELECT c.id, {first.format(lane=LIVE)}, {first.format(lane=REPLAY)} "
         f"FROM integrations_connector c WHERE c.id IN ({marks})"
     )
     found: dict[tuple[int, int], datetime] = {}

@@ -1,7 +1,7 @@
 """A drain: claim due deliveries, send them, record the results, until nothing is due or the time is up.
 
-It is what a django-q2 task runs. Any number may run at once, on any number of machines: leases keep them apart. The main
-thread alone talks to the database; lanes' threads alone talk to the network.
+It is what a django-q2 task runs. Any number may run at once, on any number of machines: leases keep them apart. The
+main thread alone talks to the database; lanes' threads alone talk to the network.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import orjson
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from deliveries import queue
+from deliveries import hold, queue
 from deliveries.engine import rest
 from deliveries.engine.claim import LIVE, REPLAY, Claimed, Want, claim, due_times, release, renew
 from deliveries.engine.lane import LaneRunner, utc_now
@@ -30,8 +33,10 @@ from deliveries.engine.writing import checkpoint
 from deliveries.lifeline import stopping
 from deliveries.models import Attempt, Heartbeat, Pump
 from integrations import registry, selectors
+from integrations.models import Connector
 from integrations.types import ConnectorConfig, Vendor
 
+T = TypeVar("T")
 log = logging.getLogger("signalbox.engine")
 SECONDS = 20.0  # long enough to be worth a task, short enough that other tasks get their turn
 RESULTS_AT_ONCE = 100  # results are recorded at the latest after these many …
@@ -57,6 +62,7 @@ class Drain:
         self.originals: dict[int, tuple[str, str, bytes]] = {}
         self.configs: dict[int, ConnectorConfig] = {}
         self.vendors: dict[int, Vendor] = {}
+        self._version = -1
         self._last_record = self._last_beat = self._last_renewal = self._last_wake = 0.0
         self._quiet_since = time.monotonic()
 
@@ -191,6 +197,7 @@ class Drain:
         except DatabaseError:
             self.done.extendleft(reversed(results))
             raise
+        self._version = -1
         self._last_record = time.monotonic()
         for result in results:
             self.in_hand.pop(result.claimed.id, None)
@@ -206,11 +213,8 @@ class Drain:
             reason = rest.note(connector_id, own, now)
             lane = self.lanes[connector_id]
             if reason:
-                from deliveries.hold import stop
-                from integrations.models import Connector
-
                 self._give_back(lane)
-                stop(Connector.objects.get(id=connector_id), reason=reason)
+                hold.stop(Connector.objects.get(id=connector_id), reason=reason)
             elif lane.hurt:
                 self._give_back(lane)
 
@@ -241,8 +245,7 @@ class Drain:
             linger_owner=self.owner, linger_until=until
         )
         return bool(
-            free
-            or Pump.objects.filter(id=1, linger_until__lt=now).update(linger_owner=self.owner, linger_until=until)
+            free or Pump.objects.filter(id=1, linger_until__lt=now).update(linger_owner=self.owner, linger_until=until)
         )
 
     def _soonest(self) -> datetime | None:
@@ -254,7 +257,7 @@ class Drain:
         return config is not None and config.status == "active"
 
     def _poll(self) -> float:
-        """How long to sleep while there is nothing to do: short at first, so that a burst's next event starts at once."""
+        """How long to sleep while there is nothing to do: short at first, for a burst's next event."""
         return 0.05 if time.monotonic() - self._quiet_since < 2 else 0.2
 
     def _ask_for_help(self, now: datetime) -> None:
@@ -268,7 +271,7 @@ class Drain:
             self._last_beat = time.monotonic()
             beat(now)
 
-    def _patiently(self, step: Callable[[], bool]) -> bool:
+    def _patiently(self, step: Callable[[], T]) -> T:
         """Run a step; if the database goes away, wait for it with the results in hand rather than lose them."""
         deadline = time.monotonic() + DATABASE_PATIENCE
         while True:
@@ -283,10 +286,10 @@ class Drain:
 
     def _end(self) -> None:
         for lane in self.lanes.values():
-            self._patiently(lambda lane=lane: bool(self._give_back(lane)))  # type: ignore[misc]
+            self._patiently(partial(self._give_back, lane))
             lane.close()
         while any(lane.in_flight for lane in self.lanes.values()) or self.done:
-            self._patiently(lambda: bool(self._record(utc_now(), everything=True)))
+            self._patiently(lambda: self._record(utc_now(), everything=True))
             self.wake.wait(0.05)
             self.wake.clear()
         self._patiently(self._leave)
@@ -304,8 +307,6 @@ class Drain:
 
 def allowed_hosts(config: ConnectorConfig, vendor: Vendor) -> tuple[str, ...]:
     """The hosts a connector's requests may go to: the vendor's, and its own endpoint's. None for free addresses."""
-    from urllib.parse import urlsplit
-
     if not vendor.allowed_hosts:
         return ()
     own = urlsplit(config.base_url).hostname

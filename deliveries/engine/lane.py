@@ -1,8 +1,8 @@
 """One connector inside one drain: a queue of claimed work and the threads that send it.
 
-Threads cost CPU, so a lane starts with one and grows with the latency it sees: about one for every millisecond an answer
-takes, since one thread can hardly use more than that (64 for a receiver that takes 50 ms). A slow or dead connector only
-ever holds its own threads.
+Threads cost CPU, so a lane starts with one and grows with the latency it sees: about one for every millisecond an
+answer takes, since one thread can hardly use more than that (64 for a receiver that takes 50 ms). A slow or dead
+connector only ever holds its own threads.
 """
 
 from __future__ import annotations

@@ -120,10 +120,10 @@ def perform(
                 results.append(_send_one(claimed, event, target, caller, clock))
         except NotSent as refusal:
             results.append(not_sent(claimed, refusal, clock))
-        except Exception as error:  # noqa: BLE001 - a vendor's bug must fail one delivery, in words, not the drain
+        except Exception as error:
             log.exception("Delivery %s could not be built", claimed.id)
-            refusal = NotSent(Cause.INTERNAL, f"{type(error).__name__} while preparing the request: {error}"[:500])
-            results.append(not_sent(claimed, refusal, clock))
+            words = f"{type(error).__name__} while preparing the request: {error}"
+            results.append(not_sent(claimed, NotSent(Cause.INTERNAL, words[:500]), clock))
     if batch is not None:
         for group in _groups(together, batch, target.batch_size):
             if len(group) < batch.min_events:
@@ -179,7 +179,7 @@ def _send_again(
     claimed: Claimed, event: Event, sent: tuple[str, str, bytes], target: Target, caller: Caller, clock: Any
 ) -> Result:
     """The same method, address and body as before, with today's key."""
-    method, url, content = sent
+    method, _, content = sent
     batch = target.vendor.batch
     if batch is not None and (target.batch_size > 1 or _always_batched(target.vendor)) and event.kind in batch.kinds:
         today = batch.request(target.config, batch.prefix + content + batch.suffix)
@@ -187,7 +187,9 @@ def _send_again(
         today = target.vendor.builders[event.kind](event, target.config)
         today = OutgoingRequest(method=method, url=today.url, headers=today.headers, body=content)
     call, verdict, _ = _call(today, event.message_id, target, caller, clock)
-    return Result(claimed, verdict, None, call, _body_text(content, target), event.name, "Sent exactly as before.", clock())
+    return Result(
+        claimed, verdict, None, call, _body_text(content, target), event.name, "Sent exactly as before.", clock()
+    )
 
 
 def _send_batch(

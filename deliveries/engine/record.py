@@ -50,13 +50,14 @@ def decide(result: Result, config: ConnectorConfig | None) -> Outcome:
     """What the result means for the row: pure but for the retry's jitter."""
     claimed = result.claimed
     if result.not_sent is not None:
-        cause = result.not_sent.cause
-        status = "skipped" if cause in SKIPPING else "failed"
-        return Outcome(status, cause.value, result.not_sent.detail[:500], claimed.attempts, None, "", "")
+        refused_for = result.not_sent.cause
+        kind = "skipped" if refused_for in SKIPPING else "failed"
+        return Outcome(kind, refused_for.value, result.not_sent.detail[:500], claimed.attempts, None, "", "")
     assert result.verdict is not None  # noqa: S101 - a result has either
     policy = config.retry if config is not None else "standard"
     decision = retry.decide(result.verdict, claimed.attempts, result.ended_at, policy, jitter=random())  # noqa: S311
-    status, cause = decision.status, decision.cause
+    status: str = decision.status
+    cause: Cause | None = decision.cause
     due = decision.next_attempt_at
     if status == "retrying" and config is not None and config.status == "paused":
         status, cause, due = "held", Cause.PAUSED, None
@@ -73,7 +74,8 @@ def decide(result: Result, config: ConnectorConfig | None) -> Outcome:
 
 def _attempt(result: Result, outcome: Outcome) -> tuple[Any, ...]:
     call, verdict = result.call, result.verdict
-    assert call is not None and verdict is not None  # noqa: S101 - the caller chose those that have both
+    assert call is not None  # noqa: S101 - the caller chose those that have one
+    assert verdict is not None  # noqa: S101 - and what was called has been judged
     return (
         result.claimed.id,
         outcome.attempts,

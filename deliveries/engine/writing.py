@@ -1,8 +1,8 @@
 """Short write transactions on the hot tables, the same for both databases.
 
-SQLite has one writer at a time, and its busy handler waits by sleeping up to 100 ms a go: with several writing processes
-that alone is 130-870 ms at p99. So every hot writer first takes a file lock, which the kernel hands over at once, and
-only then begins. PostgreSQL needs no such thing.
+SQLite has one writer at a time, and its busy handler waits by sleeping up to 100 ms a go: with several writing
+processes that alone is 130-870 ms at p99. So every hot writer first takes a file lock, which the kernel hands over at
+once, and only then begins. PostgreSQL needs no such thing.
 """
 
 from __future__ import annotations

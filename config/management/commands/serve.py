@@ -37,7 +37,8 @@ class Command(BaseCommand):
             supervisor = Supervisor(host, port, web=not options["worker_only"], worker=not options["web_only"])
         except OSError as error:
             raise CommandError(
-                f"Cannot listen on {host}:{port}: {error.strerror}. Stop what uses this port, or choose another: PORT=8001."
+                f"Cannot listen on {host}:{port}: {error.strerror}. "
+                "Stop what uses this port, or choose another: PORT=8001."
             ) from error
         connection.close()
         supervisor.run(lambda: self._announce(host, port, setup_path, options))
@@ -63,7 +64,11 @@ class Command(BaseCommand):
         else:
             self.stdout.write(f"Signalbox is at  {address}/")
         if setup_path:
-            self.stdout.write(f"Set up with      {address}{setup_path}   (one time, 24 hours: choose your name and password)")
-        self.stdout.write(f"The data is in   {settings.DATA_DIR}   (back up its .env: without it saved keys cannot be read)")
+            self.stdout.write(
+                f"Set up with      {address}{setup_path}   (one time, 24 hours: choose your name and password)"
+            )
+        self.stdout.write(
+            f"The data is in   {settings.DATA_DIR}   (back up its .env: without it saved keys cannot be read)"
+        )
         self.stdout.write("Stop with        Ctrl-C")
         self.stdout.flush()
