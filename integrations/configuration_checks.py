@@ -146,11 +146,11 @@ class Reader:
 
 
 def check_settings(
-    reader: Reader, given: Mapping[str, Json], wanted: Iterable[Setting], saved: Mapping[str, str] | None = None
+    reader: Reader, given: Mapping[str, Json], fields: Iterable[Setting], saved: Mapping[str, str] | None = None
 ) -> dict[str, Json]:
     """The values of ``settings``, or of ``secrets`` where ``saved`` (the stored ones) is given, with defaults."""
     key = "settings" if saved is None else "secrets"
-    wanted = {setting.name: setting for setting in wanted if setting.secret is (saved is not None)}
+    wanted = {setting.name: setting for setting in fields if setting.secret is (saved is not None)}
     for name in given:
         if name not in wanted:
             there = f"there are {', '.join(wanted)}" if wanted else f"there are no {key} here"

@@ -9,18 +9,10 @@ import pytest
 
 from deliveries import hold, replay
 from deliveries.models import Delivery, Replay
-from integrations import selectors
 from integrations.models import Connector, EventRule
 from tests.rows import T0, connector, delivery, event
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _fresh_configuration() -> Any:
-    selectors.forget()
-    yield
-    selectors.forget()
 
 
 @pytest.fixture

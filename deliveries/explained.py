@@ -1,0 +1,53 @@
+"""A delivery's sentences: the row and its last try, put to ``deliveries.core.causes``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import orjson
+
+from deliveries.core import causes, retry
+from deliveries.models import Attempt, Delivery
+from integrations import registry
+
+
+def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> causes.Explanation:
+    """Headline, explanation and what to do. ``tries`` are the delivery's attempts, oldest first."""
+    last = tries[-1] if tries else None
+    vendor = registry.get(delivery.connector.vendor)
+    return causes.explain(
+        delivery.status,
+        delivery.cause,
+        vendor=delivery.connector.vendor,
+        vendor_label=vendor.label if vendor else delivery.connector.vendor,
+        connector_name=delivery.connector.name,
+        event_name=delivery.event.name or delivery.event.type,
+        detail=delivery.detail,
+        host=host_of(last),
+        http_status=last.response_status if last else None,
+        duration_ms=last.duration_ms if last else None,
+        tries=delivery.attempts,
+        max_tries=most_tries(delivery.connector.retry),
+        next_attempt_at=delivery.next_attempt_at if delivery.open else None,
+        now=now,
+    )
+
+
+def most_tries(policy: str | list[float]) -> int:
+    """The first try and all the retries of a schedule; 0 for one that is not known."""
+    try:
+        return retry.max_tries(retry.parse_policy(policy))
+    except ValueError:
+        return 0
+
+
+def host_of(attempt: Attempt | None) -> str:
+    """Where the try went; "" when that can't be told."""
+    if attempt is None:
+        return ""
+    try:
+        return urlsplit(orjson.loads(attempt.request).get("url", "")).hostname or ""
+    except (ValueError, AttributeError):
+        return ""

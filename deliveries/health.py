@@ -1,0 +1,212 @@
+"""How a connector is doing: one set of rules, and the few grouped queries that feed it for any number of connectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import Count, Max, Q
+
+from deliveries.engine.claim import due_times
+from deliveries.hold import SERVER
+from deliveries.log import UNUSUAL, Among
+from deliveries.models import Delivery, Status
+from integrations.models import Connector
+from integrations.types import Cause
+
+DAY = timedelta(hours=24)
+WINDOW = timedelta(minutes=15)
+LAST = 50  # deliveries looked at where nothing ended within the window
+OVERDUE = timedelta(minutes=5)
+GOOD, BAD = 0.99, 0.90
+ENOUGH = 5  # ended deliveries before a share says "not working"; also the failures in a row that do
+
+LABELS = {
+    "working": "Working",
+    "slow": "Slow",
+    "not_working": "Not working",
+    "paused": "Paused",
+    "off": "Off",
+    "quiet": "Quiet",
+    "not_set_up": "Not set up",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the rules look at. ``last`` are (status, cause) of the newest deliveries that ended, newest first."""
+
+    status: str = "active"
+    by: str = ""
+    reason: str = ""
+    draft: bool = False
+    tested: bool = False
+    delivered: int = 0  # within the window
+    failed: int = 0
+    last: Sequence[tuple[str, str]] = ()
+    any_delivery: bool = False
+    received: int = 0  # within 24 hours
+    retrying: int = 0
+    oldest_due: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """A code for programs, a word for the badge, and why, in a sentence."""
+
+    code: str
+    why: str
+
+    @property
+    def label(self) -> str:
+        return LABELS[self.code]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A connector's health with the counts of its last 24 hours by status, and what is held now, of any age."""
+
+    health: Health
+    counts: Mapping[str, int] = field(default_factory=dict)
+    held: int = 0
+    last_delivered_at: datetime | None = None
+
+
+def judge(facts: Facts, now: datetime) -> Health:
+    """The rules, worst first. Pure."""
+    if set_aside := _set_aside(facts):
+        return set_aside
+    delivered, failed = _ended(facts)
+    ended = delivered + failed
+    share = delivered / ended if ended else 1.0
+    if facts.last and facts.last[0] == (Status.FAILED, Cause.KEY_REFUSED):
+        return Health(code="not_working", why="The key was refused.")
+    if len(facts.last) >= ENOUGH and all(status == Status.FAILED for status, _ in facts.last[:ENOUGH]):
+        return Health(code="not_working", why=f"The last {ENOUGH} deliveries failed.")
+    if share < BAD and ended >= ENOUGH:
+        return Health(code="not_working", why=f"{failed} of the last {ended} deliveries failed.")
+    if facts.oldest_due is not None and now - facts.oldest_due > OVERDUE:
+        minutes = int((now - facts.oldest_due).total_seconds() // 60)
+        return Health(code="slow", why=f"A delivery has been due for {minutes} minutes.")
+    if facts.retrying:
+        return Health(
+            code="slow",
+            why="1 delivery is retrying." if facts.retrying == 1 else f"{facts.retrying} deliveries are retrying.",
+        )
+    if share < GOOD:
+        return Health(code="slow", why=f"{failed} of the last {ended} deliveries failed.")
+    if not facts.received and not facts.oldest_due:
+        return Health(code="quiet", why="Nothing arrived for it in the last 24 hours.")
+    return Health(code="working", why=f"{delivered} of the last {ended} deliveries arrived." if ended else "")
+
+
+def _set_aside(facts: Facts) -> Health | None:
+    """Not judged by its deliveries: somebody paused or switched it off, or it has not begun."""
+    if facts.draft:
+        return Health(code="not_set_up", why="It has not been turned on yet.")
+    if facts.status == Connector.Status.PAUSED:
+        why = f"Paused by {facts.by or SERVER}"
+        return Health(code="paused", why=f"{why}: {facts.reason}" if facts.reason else f"{why}.")
+    if facts.status == Connector.Status.OFF:
+        return Health(code="off", why=f"Switched off by {facts.by or SERVER}.")
+    if not facts.tested and not facts.any_delivery:
+        return Health(code="not_set_up", why="Nothing was sent yet, not even a test event.")
+    return None
+
+
+def _ended(facts: Facts) -> tuple[int, int]:
+    """Delivered and failed: within the window, else of the last fifty."""
+    if facts.delivered + facts.failed:
+        return facts.delivered, facts.failed
+    statuses = [status for status, _ in facts.last]
+    return statuses.count(Status.DELIVERED), statuses.count(Status.FAILED)
+
+
+def report(connectors: Iterable[Connector], now: datetime) -> dict[int, Report]:
+    """Each connector's report, in a number of queries that does not grow with the connectors."""
+    rows = list(connectors)
+    ids = [row.pk for row in rows]
+    if not ids:
+        return {}
+    counts, recent, delivered_at = _last_day(ids, now)
+    last, known = _newest(ids)
+    due: dict[int, datetime] = {}
+    for (key, _), moment in due_times(ids).items():
+        due[key] = min(moment, due.get(key, moment))
+    open_now = _unusual(ids)
+    return {
+        row.pk: Report(
+            health=judge(
+                Facts(
+                    status=row.status,
+                    by=row.status_by,
+                    reason=row.status_reason,
+                    draft=row.status == Connector.Status.OFF and row.status_at is None,
+                    tested=row.tested_at is not None,
+                    delivered=recent.get((row.pk, Status.DELIVERED), 0),
+                    failed=recent.get((row.pk, Status.FAILED), 0),
+                    last=last.get(row.pk, ()),
+                    any_delivery=row.pk in known,
+                    received=sum(counts.get((row.pk, status), 0) for status in Status.values),
+                    retrying=open_now.get((row.pk, Status.RETRYING), 0),
+                    oldest_due=due.get(row.pk),
+                ),
+                now,
+            ),
+            counts={status: counts.get((row.pk, status), 0) for status in Status.values},
+            held=open_now.get((row.pk, Status.HELD), 0),
+            last_delivered_at=delivered_at.get(row.pk),
+        )
+        for row in rows
+    }
+
+
+Counts = dict[tuple[int, str], int]
+
+
+def _last_day(ids: list[int], now: datetime) -> tuple[Counts, Counts, dict[int, datetime]]:
+    """Deliveries made in the last 24 hours and within the window, by connector and status; the last one delivered."""
+    rows = (
+        Delivery.objects.filter(created_at__gte=now - DAY, connector_id__in=ids)
+        .order_by()
+        .values("connector_id", "status")
+        .annotate(
+            count=Count("id"), recent=Count("id", filter=Q(created_at__gte=now - WINDOW)), last=Max("finished_at")
+        )
+    )
+    found = [(row["connector_id"], row["status"], row) for row in rows]
+    return (
+        {(key, status): row["count"] for key, status, row in found},
+        {(key, status): row["recent"] for key, status, row in found},
+        {key: row["last"] for key, status, row in found if status == Status.DELIVERED and row["last"]},
+    )
+
+
+def _newest(ids: list[int]) -> tuple[dict[int, list[tuple[str, str]]], set[int]]:
+    """Of each connector's newest deliveries: the ended ones (status, cause), newest first; and who has any at all."""
+    marks = ",".join(["%s"] * len(ids))
+    query = f"""
+        SELECT c.id, d.status, d.cause FROM integrations_connector c
+        JOIN deliveries_delivery d ON d.connector_id = c.id AND d.id >= COALESCE(
+            (SELECT n.id FROM deliveries_delivery n WHERE n.connector_id = c.id
+             ORDER BY n.id DESC LIMIT 1 OFFSET {LAST - 1}), 0)
+        WHERE c.id IN ({marks}) ORDER BY c.id, d.id DESC
+    """  # noqa: S608 - numbers of ours only; each connector is two look-ups in its index
+    last: dict[int, list[tuple[str, str]]] = {}
+    known: set[int] = set()
+    with connection.cursor() as cursor:
+        cursor.execute(query, ids)
+        for key, status, cause in cursor.fetchall():
+            known.add(key)
+            if status in (Status.DELIVERED, Status.FAILED):
+                last.setdefault(key, []).append((status, cause))
+    return last, known
+
+
+def _unusual(ids: list[int]) -> Counts:
+    """What retries and what is held now, however old."""
+    rows = Delivery.objects.filter(Among(UNUSUAL), status__in=[Status.RETRYING, Status.HELD], connector_id__in=ids)
+    grouped = rows.order_by().values("connector_id", "status").annotate(count=Count("id"))
+    return {(row["connector_id"], row["status"]): row["count"] for row in grouped}

@@ -1,0 +1,85 @@
+"""The rules of the health badge."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from deliveries.health import Facts, judge, report
+from integrations.models import Connector
+from tests.rows import T0, connector, delivery
+
+GOOD, BAD = ("delivered", ""), ("failed", "data_refused")
+LIVE: dict[str, Any] = {"any_delivery": True, "received": 100}
+
+
+@pytest.mark.parametrize(
+    ("facts", "code", "why"),
+    [
+        ({"delivered": 99, "failed": 1}, "working", "99 of the last 100 deliveries arrived."),
+        ({"delivered": 98, "failed": 2}, "slow", "2 of the last 100 deliveries failed."),
+        ({"delivered": 90, "failed": 10}, "slow", "10 of the last 100 deliveries failed."),
+        ({"delivered": 89, "failed": 11}, "not_working", "11 of the last 100 deliveries failed."),
+        ({"delivered": 2, "failed": 2}, "slow", "2 of the last 4 deliveries failed."),
+        ({"delivered": 3, "failed": 2}, "not_working", "2 of the last 5 deliveries failed."),
+        ({"last": [GOOD] * 50}, "working", "50 of the last 50 deliveries arrived."),
+        ({"last": [BAD] + [GOOD] * 49}, "slow", "1 of the last 50 deliveries failed."),
+        (
+            {"delivered": 995, "failed": 5, "last": [BAD] * 5 + [GOOD] * 45},
+            "not_working",
+            "The last 5 deliveries failed.",
+        ),
+        (
+            {"delivered": 999, "failed": 1, "last": [BAD] * 4 + [GOOD]},
+            "working",
+            "999 of the last 1000 deliveries arrived.",
+        ),
+        ({"last": [("failed", "key_refused"), GOOD]}, "not_working", "The key was refused."),
+        ({"delivered": 10, "retrying": 3}, "slow", "3 deliveries are retrying."),
+        ({"oldest_due": T0 - timedelta(minutes=6)}, "slow", "A delivery has been due for 6 minutes."),
+        ({"oldest_due": T0 - timedelta(minutes=5), "delivered": 1}, "working", "1 of the last 1 deliveries arrived."),
+        ({"received": 0}, "quiet", "Nothing arrived for it in the last 24 hours."),
+        ({"status": "paused", "by": "Ann", "reason": "Moving", "failed": 9}, "paused", "Paused by Ann: Moving"),
+        ({"status": "off", "by": "Ann"}, "off", "Switched off by Ann."),
+        ({"status": "off", "draft": True}, "not_set_up", "It has not been turned on yet."),
+        ({"any_delivery": False, "received": 0}, "not_set_up", "Nothing was sent yet, not even a test event."),
+        (
+            {"any_delivery": False, "received": 0, "tested": True},
+            "quiet",
+            "Nothing arrived for it in the last 24 hours.",
+        ),
+    ],
+)
+def test_rules(facts: dict[str, Any], code: str, why: str) -> None:
+    found = judge(Facts(**{**LIVE, **facts}), T0)
+    assert (found.code, found.why) == (code, why)
+
+
+@pytest.mark.django_db
+def test_reports_read_the_right_rows() -> None:
+    now = timezone.now()
+    rows = {name: connector(name) for name in ("busy", "broken", "late", "old", "fresh")}
+    for _ in range(60):
+        delivery(rows["busy"], "failed", created_at=now - timedelta(hours=2))
+    for _ in range(10):
+        delivery(rows["busy"], "delivered", created_at=now - timedelta(minutes=5))
+    delivery(rows["broken"], "failed", cause="key_refused", created_at=now - timedelta(days=3))
+    delivery(rows["late"], "waiting", created_at=now - timedelta(minutes=10))
+    for _ in range(60):
+        delivery(rows["old"], "delivered", created_at=now - timedelta(days=3))
+    delivery(rows["old"], "held", cause="paused", created_at=now - timedelta(days=2))
+    found = report(Connector.objects.all(), now)
+    assert {name: found[row.pk].health.code for name, row in rows.items()} == {
+        "busy": "working",
+        "broken": "not_working",
+        "late": "slow",
+        "old": "quiet",
+        "fresh": "not_set_up",
+    }
+    assert found[rows["busy"].pk].counts["failed"] == 60
+    assert (found[rows["old"].pk].held, found[rows["old"].pk].counts["held"]) == (1, 0)
+    assert found[rows["busy"].pk].last_delivered_at == now - timedelta(minutes=5)
+    assert report([], now) == {}
