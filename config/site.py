@@ -87,18 +87,17 @@ class ConsoleSite(AdminSite):
         return SignInForm
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        from config import overview, setup
+        from config import setup
         from deliveries.admin import journey
 
         own: list[URLPattern | URLResolver] = [
             re_path(r"^setup/(?P<token>[\w-]+)/?$", setup.setup, name="setup"),
             path("find/", self.admin_view(journey.page), name="journey"),
-            path("overview/live/", self.admin_view(overview.live), name="overview_live"),
         ]
         return own + [_shortened(pattern) for pattern in super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        from config import overview
+        from deliveries.admin import overview
 
         return super().index(request, {**overview.context(request), **(extra_context or {})})
 

@@ -108,6 +108,13 @@ class ConnectorForm(VendorForm):
         required=False, label="Seconds between tries", help_text="For example: 10, 60, 600", max_length=200
     )
 
+    endpoint = forms.URLField(
+        required=False,
+        assume_scheme="https",
+        label="Own address",
+        help_text="Instead of the region's address, for example a proxy of your own. Usually empty.",
+    )
+
     class Meta:
         model = Connector
         fields = (
@@ -121,14 +128,12 @@ class ConnectorForm(VendorForm):
         }
         labels = {
             "sources": "Gets the events of these sources",
-            "endpoint": "Own address",
             "prefix": "A word in front of every name",
             "other_events": "Events that are not in the table",
             "rate_limit_per_second": "Speed limit, calls per second",
             "max_concurrency": "Calls at once",
         }
         help_texts = {
-            "endpoint": "Instead of the region's address, for example a proxy of your own. Usually empty.",
             "other_events": "",
             "rate_limit_per_second": "Empty: as fast as the service takes them.",
             "max_concurrency": "Empty: decided by how quickly the service answers.",

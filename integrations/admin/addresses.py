@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db import models
 from django.http import HttpRequest
 
 from integrations.models import RegionEndpoint
@@ -14,6 +15,7 @@ from integrations.models import RegionEndpoint
 class RegionEndpointAdmin(admin.ModelAdmin):
     list_display = ("label", "vendor", "base_url", "builtin")
     list_filter = ("vendor",)
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     fields = ("vendor", "slug", "label", "base_url", "note")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

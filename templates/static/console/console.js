@@ -31,7 +31,7 @@
     if (reveal) {
       const field = document.getElementById(reveal.dataset.reveal);
       field.type = field.type === "password" ? "text" : "password";
-      reveal.textContent = field.type === "password" ? "Show" : "Hide";
+      reveal.firstChild.data = field.type === "password" ? "Show" : "Hide";
     }
     const add = event.target.closest("[data-add-row]");
     if (add) addRow(add.dataset.addRow);

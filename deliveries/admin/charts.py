@@ -1,0 +1,92 @@
+"""Charts as SVG text, made on the server: attributes only and colours by class, so no script and no style is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 960, 190, 44, 22, 8
+SERIES = ("delivered", "retrying", "held", "failed")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One span of time: what it is called, and how many of each series."""
+
+    label: str
+    counts: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.get(name, 0) for name in SERIES)
+
+    def words(self) -> str:
+        parts = [f"{self.counts[name]:,} {name}" for name in SERIES if self.counts.get(name)]
+        return f"{self.label}: {', '.join(parts) or 'nothing'}"
+
+
+def stacked(bars: Sequence[Bar], summary: str) -> SafeString:
+    """A stacked bar chart; every bar says its numbers in a title, and ``summary`` says the whole in words."""
+    top = nice(max((bar.total for bar in bars), default=0))
+    room, step = HEIGHT - BOTTOM - TOP, (WIDTH - LEFT) / max(len(bars), 1)
+    every = max(1, round(len(bars) / 8))
+    groups = format_html_join(
+        "",
+        "<g><title>{}</title>{}{}{}</g>",
+        (
+            (
+                bar.words(),
+                _rect(LEFT + number * step, TOP, step, room, "hit"),
+                _pieces(bar, LEFT + number * step, step, room, top),
+                _text(LEFT + number * step + step / 2, HEIGHT - 6, bar.label, "middle") if number % every == 0 else "",
+            )
+            for number, bar in enumerate(bars)
+        ),
+    )
+    return format_html(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>',
+        WIDTH, HEIGHT, summary, _grid(top, room), groups,
+    )  # fmt: skip
+
+
+def nice(value: int) -> int:
+    """The end of an axis: 1, 2 or 5 times a power of ten, not below the value; at least 4."""
+    power = 1
+    while True:
+        for factor in (1, 2, 5):
+            if factor * power >= max(value, 4):
+                return factor * power
+        power *= 10
+
+
+def _pieces(bar: Bar, left: float, step: float, room: float, top: int) -> SafeString:
+    at, pieces = float(TOP + room), []
+    for name in SERIES:
+        if count := bar.counts.get(name, 0):
+            height = room * count / top
+            at -= height
+            pieces.append((_rect(left + step * 0.12, at, step * 0.76, height, name),))
+    return format_html_join("", "{}", pieces)
+
+
+def _grid(top: int, room: float) -> SafeString:
+    lines = [(LEFT, TOP + room * (1 - share), WIDTH, f"{round(top * share):,}") for share in (0, 0.5, 1)]
+    return format_html_join(
+        "",
+        '<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>{}',
+        ((x, wide, round(y, 1), round(y, 1), _text(x - 6, y + 4, label, "end")) for x, y, wide, label in lines),
+    )
+
+
+def _rect(x: float, y: float, width: float, height: float, name: str) -> SafeString:
+    return format_html(
+        '<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>',
+        name, round(x, 1), round(y, 1), round(width, 1), round(height, 1),
+    )  # fmt: skip
+
+
+def _text(x: float, y: float, words: str, anchor: str) -> SafeString:
+    return format_html('<text x="{}" y="{}" text-anchor="{}">{}</text>', round(x, 1), round(y, 1), anchor, words)

@@ -1,0 +1,152 @@
+"""The first page: how the last day went, which connectors need somebody, and whether the worker lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Count, F, Max, Min
+from django.db.models.functions import TruncDay, TruncHour, TruncMinute
+from django.http import HttpRequest
+from django.utils import timezone
+
+from deliveries.admin import badges
+from deliveries.admin.charts import Bar, stacked
+from deliveries.log import OPEN, UNUSUAL, Among
+from deliveries.models import Delivery, Heartbeat, Status
+from integrations.models import Connector, Source
+
+DAY = timedelta(hours=24)
+SILENT = timedelta(seconds=60)
+SAMPLE = 1000
+MOST = 1000  # "1000+": a count that nobody reads to the end is not counted to the end
+CHARTED = {"waiting": "retrying", "sending": "retrying"}  # what is under way has one colour
+
+
+@dataclass(frozen=True)
+class Range:
+    label: str
+    span: timedelta
+    bucket: timedelta
+    truncate: Any
+    shown: str
+    kept: int  # seconds the counts are kept: the longer the range, the less a minute matters
+
+
+RANGES = {
+    "1h": Range("1 hour", timedelta(hours=1), timedelta(minutes=5), TruncMinute, "%H:%M", 5),
+    "24h": Range("24 hours", DAY, timedelta(hours=1), TruncHour, "%H:00", 15),
+    "7d": Range("7 days", timedelta(days=7), timedelta(hours=6), TruncHour, "%d %b %H:00", 120),
+    "30d": Range("30 days", timedelta(days=30), timedelta(days=1), TruncDay, "%d %b", 600),
+}
+
+
+def context(request: HttpRequest) -> dict[str, Any]:
+    now = timezone.now()
+    chosen = request.GET.get("range", "24h")
+    chosen = chosen if chosen in RANGES else "24h"
+    lines = badges.worst_first(Connector.objects.filter(archived_at=None))
+    bars = chart_bars(RANGES[chosen], now)
+    totals = {
+        name: sum(bar.counts.get(name, 0) for bar in bars) for name in ("delivered", "failed", "held", "retrying")
+    }
+    summary = f"Deliveries of the last {RANGES[chosen].label}: " + ", ".join(f"{n:,} {k}" for k, n in totals.items())
+    return {
+        "title": "Overview",
+        "console_lines": lines,
+        "numbers": numbers(now),
+        "chart": stacked(bars, summary),
+        "summary": summary,
+        "ranges": [(name, one.label, name == chosen) for name, one in RANGES.items()],
+        "worker": worker(now),
+        "steps": first_steps(lines),
+    }
+
+
+def chart_bars(chosen: Range, now: datetime) -> list[Bar]:
+    return _kept(f"overview:bars:{chosen.kept}", chosen.kept, lambda: _bars(chosen, now))
+
+
+def _bars(chosen: Range, now: datetime) -> list[Bar]:
+    end = _floor(now, chosen.bucket) + chosen.bucket
+    start = end - chosen.span
+    rows = Delivery.objects.filter(created_at__gte=start).order_by()
+    rows = rows.annotate(at=chosen.truncate("created_at")).values("at", "status").annotate(count=Count("id"))
+    found: dict[datetime, dict[str, int]] = {}
+    for row in rows:
+        counts = found.setdefault(_floor(row["at"], chosen.bucket), {})
+        name = CHARTED.get(row["status"], row["status"])
+        counts[name] = counts.get(name, 0) + row["count"]
+    times = [start + chosen.bucket * number for number in range(round(chosen.span / chosen.bucket))]
+    return [Bar(f"{moment:{chosen.shown}}", found.get(moment, {})) for moment in times]
+
+
+def _floor(moment: datetime, bucket: timedelta) -> datetime:
+    seconds = int(bucket.total_seconds())
+    return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, tz=moment.tzinfo)
+
+
+def numbers(now: datetime) -> dict[str, Any]:
+    """The four numbers of the last 24 hours, with the day before for comparison."""
+    return _kept("overview:numbers", 10, lambda: _numbers(now))
+
+
+def _numbers(now: datetime) -> dict[str, Any]:
+    today, before = _ended(now - DAY, now), _ended(now - 2 * DAY, now - DAY)
+    failed = Delivery.objects.filter(Among(UNUSUAL), status=Status.FAILED, created_at__gte=now - DAY)
+    look = failed.filter(replays__isnull=True)
+    newest = Delivery.objects.filter(status=Status.DELIVERED, created_at__gte=now - DAY).order_by("-id")
+    pairs = newest.values_list("finished_at", "created_at")[:SAMPLE]
+    times = sorted((ended - made).total_seconds() * 1000 for ended, made in pairs if ended)
+    success, was = badges.success(*today), badges.success(*before)
+    return {
+        "delivered": today[0],
+        "ended": sum(today),
+        "delivered_before": before[0],
+        "success": success,
+        "success_change": round(success - was, 1) if success is not None and was is not None else None,
+        "typical": times[len(times) // 2] if times else None,
+        "slowest": times[int(len(times) * 0.95)] if times else None,
+        "look": look[:MOST].count(),
+        "look_more": MOST,
+    }
+
+
+def _ended(since: datetime, until: datetime) -> tuple[int, int]:
+    rows = Delivery.objects.filter(created_at__gte=since, created_at__lt=until).order_by().values("status")
+    counts = {row["status"]: row["count"] for row in rows.annotate(count=Count("id"))}
+    return counts.get(Status.DELIVERED, 0), counts.get(Status.FAILED, 0)
+
+
+def worker(now: datetime) -> dict[str, Any]:
+    """Whether anything is being sent: the newest sign of life, and how long the oldest due delivery has waited."""
+    seen = Heartbeat.objects.aggregate(seen=Max("seen_at"))["seen"]
+    due = Delivery.objects.filter(Among(OPEN), status__in=[Status.WAITING, Status.RETRYING], next_attempt_at__lte=now)
+    oldest = due.aggregate(oldest=Min(F("next_attempt_at")))["oldest"]
+    return {
+        "seen": seen,
+        "alive": seen is not None and now - seen <= SILENT,
+        "oldest": (now - oldest).total_seconds() if oldest else 0,
+    }
+
+
+def first_steps(lines: list[dict[str, Any]]) -> list[tuple[str, bool, str]]:
+    """What a new installation still lacks: (words, done, page). Empty once all is done."""
+    tried = any(line["row"].tested_at or line["total"] for line in lines)
+    steps = [
+        ("Your account", True, ""),
+        ("Tell us where events come from", Source.objects.exists(), "integrations_source_add"),
+        ("Connect your first service", bool(lines), "integrations_connector_add"),
+        ("Send a test event", tried, "integrations_connector_changelist"),
+    ]
+    return [] if all(done for _, done, _ in steps) else steps
+
+
+def _kept(key: str, seconds: int, make: Any) -> Any:
+    found = cache.get(key)
+    if found is None:
+        found = make()
+        cache.set(key, found, seconds)
+    return found
