@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 
-from deliveries import hold, queue
+from deliveries import hold, queue, retention
 from deliveries.engine.claim import due_times
 from deliveries.engine.writing import checkpoint
+from deliveries.lifeline import stopping
 from deliveries.models import Replay
 from integrations.models import Connector
+
+HOURLY_SECONDS = 60  # well within a task's time
 
 
 def sweep(now: datetime) -> None:
@@ -25,4 +29,7 @@ def sweep(now: datetime) -> None:
 
 
 def hourly(now: datetime) -> None:
+    """Every hour: what is held too long or kept long enough goes. A task has its time; the next hour does the rest."""
     hold.expire_held(now)
+    ends = time.monotonic() + HOURLY_SECONDS
+    retention.delete_old(now, goes_on=lambda: time.monotonic() < ends and not stopping())
