@@ -68,7 +68,8 @@ class Delivery(models.Model):
     """One event going to one connector: the unit that waits, is tried, succeeds, fails and is replayed.
 
     While ``sending`` it is leased: ``lease_owner`` is the drain that has it, and ``next_attempt_at`` is when the lease
-    runs out and the row is due again. ``lane`` 0 is live traffic, 1 a replay of many, sent when nothing live waits.
+    runs out and the row is due again. ``lane`` is 0 for live traffic, 1 for a replay of many, which is sent when
+    nothing live waits, 2 for what was tried before: retries keep their times even while the connector rests.
     """
 
     event = models.ForeignKey(Event, on_delete=models.PROTECT, db_constraint=False, related_name="deliveries")
@@ -211,7 +212,8 @@ class Lane(models.Model):
 
     ``failures``: failed calls in a row that were the service's fault. ``resting_since``: set while the connector rests
     and only one probe at a time is sent. ``next_probe_at``: not before this. ``next_slot_at``: for a connector with a
-    speed limit, the next free moment; drains reserve theirs by moving it.
+    speed limit, the next free moment; drains reserve theirs by moving it. ``holder``: with a limit of calls at once,
+    the only drain that may serve it, until ``held_until``.
     """
 
     connector = models.OneToOneField(Connector, primary_key=True, on_delete=models.CASCADE, related_name="+")
@@ -220,6 +222,8 @@ class Lane(models.Model):
     resting_since = models.DateTimeField(null=True, blank=True)
     next_probe_at = models.DateTimeField(null=True, blank=True)
     next_slot_at = models.DateTimeField(null=True, blank=True)
+    holder = models.CharField(max_length=40, blank=True)
+    held_until = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"Lane of connector {self.connector_id}"
@@ -248,3 +252,8 @@ class Pump(models.Model):
 
     def __str__(self) -> str:
         return "Pump"
+
+
+from deliveries.alarm import AlertRule as AlertRule  # noqa: E402  # the models of alarms stand in their own file
+from deliveries.alarm import AlertTarget as AlertTarget  # noqa: E402
+from deliveries.alarm import Problem as Problem  # noqa: E402

@@ -12,9 +12,9 @@ def drain() -> None:
 
 
 def beat() -> None:
-    from deliveries.engine.drain import beat as sign_of_life
+    from deliveries import heartbeat
 
-    sign_of_life(timezone.now())
+    heartbeat.beat(timezone.now())
 
 
 def sweep() -> None:

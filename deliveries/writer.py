@@ -1,5 +1,6 @@
-"""Group commit: the events of all requests that are waiting are stored in one transaction, so that the cost of a commit,
-a disk's flush included, is shared by as many requests as there are. A request is answered only after its own commit.
+"""Group commit: the events of all requests that are waiting are stored in one transaction, so that the cost of a
+commit, a disk's flush included, is shared by as many requests as there are. A request is answered only after its own
+commit.
 
 On SQLite the event loop's own thread commits, once per round of the loop: handing over to a thread would cost more
 than the commit, because SQLite's driver gives up Python's lock at every row and must win it back. Only when another

@@ -17,7 +17,7 @@ from deliveries.engine.writing import is_sqlite, stored_time, write_transaction
 from deliveries.models import DUE
 
 LEASE = timedelta(seconds=30)
-LIVE, REPLAY = 0, 1
+LANES = LIVE, REPLAY, RETRY = 0, 1, 2
 
 
 class Claimed(NamedTuple):
@@ -41,23 +41,23 @@ class Want(NamedTuple):
 
 
 def due_times(connector_ids: Sequence[int]) -> dict[tuple[int, int], datetime]:
-    """(connector, lane) → when its first open delivery is due. Read only, two index look-ups a connector."""
+    """(connector, lane) → when its first open delivery is due. Read only, three index look-ups a connector."""
     if not connector_ids:
         return {}
-    first = (
-        "(SELECT d.next_attempt_at FROM deliveries_delivery d WHERE d.connector_id = c.id AND d.lane = {lane} "
+    first = (  # our own constants only, here and below
+        "(SELECT d.next_attempt_at FROM deliveries_delivery d WHERE d.connector_id = c.id AND d.lane = {lane} "  # noqa: S608
         f"AND d.status IN {DUE} ORDER BY d.next_attempt_at LIMIT 1)"
     )
     marks = ",".join(["%s"] * len(connector_ids))
-    query = (  # our own constants
-        f"SELECT c.id, {first.format(lane=LIVE)}, {first.format(lane=REPLAY)} "
+    query = (
+        f"SELECT c.id, {', '.join(first.format(lane=lane) for lane in LANES)} "  # noqa: S608
         f"FROM integrations_connector c WHERE c.id IN ({marks})"
     )
     found: dict[tuple[int, int], datetime] = {}
     with connection.cursor() as cursor:
         cursor.execute(query, list(connector_ids))
-        for connector_id, live, replay in cursor.fetchall():
-            for lane, moment in ((LIVE, live), (REPLAY, replay)):
+        for connector_id, *moments in cursor.fetchall():
+            for lane, moment in zip(LANES, moments, strict=True):
                 if moment is not None:
                     found[connector_id, lane] = _moment(moment)
     return found

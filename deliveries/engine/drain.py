@@ -15,7 +15,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import orjson
@@ -24,17 +23,18 @@ from django.db import connection
 
 from deliveries import hold, queue
 from deliveries.engine import rest
-from deliveries.engine.claim import LIVE, REPLAY, Claimed, Want, claim, due_times, release, renew
+from deliveries.engine.claim import LIVE, REPLAY, RETRY, Claimed, Want, claim, due_times, release, renew
 from deliveries.engine.lane import LaneRunner, utc_now
-from deliveries.engine.perform import Caller, Result, Target
+from deliveries.engine.perform import Caller, Result, Target, allowed_hosts
 from deliveries.engine.record import record
 from deliveries.engine.send import Sender
 from deliveries.engine.writing import checkpoint
+from deliveries.heartbeat import beat
 from deliveries.lifeline import stopping
-from deliveries.models import Attempt, Heartbeat, Pump
+from deliveries.models import Attempt
 from integrations import registry, selectors
 from integrations.models import Connector
-from integrations.types import ConnectorConfig, Vendor
+from integrations.types import ConnectorConfig
 
 T = TypeVar("T")
 log = logging.getLogger("signalbox.engine")
@@ -61,7 +61,6 @@ class Drain:
         self.in_hand: dict[int, Claimed] = {}
         self.originals: dict[int, tuple[str, str, bytes]] = {}
         self.configs: dict[int, ConnectorConfig] = {}
-        self.vendors: dict[int, Vendor] = {}
         self._version = -1
         self._last_record = self._last_beat = self._last_renewal = self._last_wake = 0.0
         self._quiet_since = time.monotonic()
@@ -100,7 +99,6 @@ class Drain:
             vendor = registry.get(config.vendor)
             if vendor is None or not vendor.sends:
                 continue
-            self.vendors[config.id] = vendor
             target = Target(config, vendor, allowed_hosts(config, vendor))
             lane = self.lanes.get(config.id)
             if lane is None:
@@ -123,7 +121,7 @@ class Drain:
         resting = rest.resting({connector_id for connector_id, _ in due})
         wants = [
             Want(connector_id, lane, limit)
-            for connector_id, lane in sorted(due, key=lambda key: (key[1], due[key]))
+            for connector_id, lane in sorted(due, key=lambda key: (key[1] != RETRY, key[1], due[key]))
             if (limit := self._limit(connector_id, lane, due, room, resting, now)) > 0
         ]
         claimed = claim(wants, self.owner, now)
@@ -144,16 +142,20 @@ class Drain:
         resting: set[int],
         now: datetime,
     ) -> int:
-        """A connector's share: its own capacity, one probe while it rests, what its speed limit leaves. A replay of
-        many gets a share only when nothing live is due."""
+        """A connector's share: its own capacity, what its limits leave, and while it rests one probe, besides the
+        retries, which keep their times. A replay of many gets a share only when nothing live is due."""
         if lane == REPLAY and (connector_id, LIVE) in due:
             return 0
         limit = room[connector_id]
+        if lane != RETRY and (connector_id, RETRY) in due:
+            limit //= 2
         config = self.configs[connector_id]
+        if config.max_concurrency and not rest.may_serve(connector_id, self.owner, now):
+            return 0
         if config.rate_limit_per_second:
             size = self.lanes[connector_id].target.batch_size
             limit = min(limit, size * rest.free_slots(connector_id, config.rate_limit_per_second, now))
-        if connector_id in resting and limit > 0:
+        if connector_id in resting and lane != RETRY and limit > 0:
             return 1 if not self.lanes[connector_id].in_hand and rest.may_probe(connector_id, now) else 0
         return limit
 
@@ -239,14 +241,7 @@ class Drain:
         soonest = self._soonest()
         if soonest is None or soonest > now + LINGER:
             return False
-        until = now + timedelta(seconds=5)
-        mine = Pump.objects.filter(id=1, linger_owner=self.owner).update(linger_until=until)
-        free = mine or Pump.objects.filter(id=1, linger_until__isnull=True).update(
-            linger_owner=self.owner, linger_until=until
-        )
-        return bool(
-            free or Pump.objects.filter(id=1, linger_until__lt=now).update(linger_owner=self.owner, linger_until=until)
-        )
+        return rest.may_linger(self.owner, now)
 
     def _soonest(self) -> datetime | None:
         active = [key for key in self.lanes if self._is_active(key)]
@@ -296,25 +291,10 @@ class Drain:
 
     def _leave(self) -> bool:
         now = utc_now()
-        Pump.objects.filter(id=1, linger_owner=self.owner).update(linger_owner="", linger_until=None)
+        rest.leave(self.owner)
         if (soonest := self._soonest()) is not None and not stopping():
             if soonest <= now + LINGER:
                 queue.wake(now)
             else:
                 queue.wake_at(soonest - SCHEDULE_AHEAD)
         return True
-
-
-def allowed_hosts(config: ConnectorConfig, vendor: Vendor) -> tuple[str, ...]:
-    """The hosts a connector's requests may go to: the vendor's, and its own endpoint's. None for free addresses."""
-    if not vendor.allowed_hosts:
-        return ()
-    own = urlsplit(config.base_url).hostname
-    return (*vendor.allowed_hosts, own) if own else vendor.allowed_hosts
-
-
-def beat(now: datetime) -> None:
-    """This worker cluster's sign of life."""
-    cluster = os.environ.get("SIGNALBOX_CLUSTER", "worker")
-    if not Heartbeat.objects.filter(cluster=cluster).update(seen_at=now):
-        Heartbeat.objects.update_or_create(cluster=cluster, defaults={"seen_at": now})

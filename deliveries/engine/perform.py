@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -69,6 +70,14 @@ class Result(NamedTuple):
     sent_as: str
     notes: str
     ended_at: datetime
+
+
+def allowed_hosts(config: ConnectorConfig, vendor: Vendor) -> tuple[str, ...]:
+    """The hosts a connector's requests may go to: the vendor's, and its own endpoint's. None for free addresses."""
+    if not vendor.allowed_hosts:
+        return ()
+    own = urlsplit(config.base_url).hostname
+    return (*vendor.allowed_hosts, own) if own else vendor.allowed_hosts
 
 
 class Target(NamedTuple):

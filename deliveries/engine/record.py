@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from deliveries.core import retry
+from deliveries.engine.claim import RETRY
 from deliveries.engine.perform import Result
 from deliveries.engine.writing import is_sqlite, stored_time, write_transaction
 from integrations.types import Cause, ConnectorConfig
@@ -35,6 +36,7 @@ class Outcome(NamedTuple):
     next_attempt_at: datetime | None
     sent_as: str
     notes: str
+    lane: int
 
 
 def record(results: Sequence[Result], owner: str, now: datetime, configs: Mapping[int, ConnectorConfig]) -> None:
@@ -52,7 +54,9 @@ def decide(result: Result, config: ConnectorConfig | None) -> Outcome:
     if result.not_sent is not None:
         refused_for = result.not_sent.cause
         kind = "skipped" if refused_for in SKIPPING else "failed"
-        return Outcome(kind, refused_for.value, result.not_sent.detail[:500], claimed.attempts, None, "", "")
+        return Outcome(
+            kind, refused_for.value, result.not_sent.detail[:500], claimed.attempts, None, "", "", claimed.lane
+        )
     assert result.verdict is not None  # noqa: S101 - a result has either
     policy = config.retry if config is not None else "standard"
     decision = retry.decide(result.verdict, claimed.attempts, result.ended_at, policy, jitter=random())  # noqa: S311
@@ -69,6 +73,7 @@ def decide(result: Result, config: ConnectorConfig | None) -> Outcome:
         due,
         result.sent_as[:255],
         result.notes,
+        RETRY if status == "retrying" else claimed.lane,
     )
 
 
@@ -117,7 +122,7 @@ def _update(outcomes: Iterable[tuple[Result, Outcome]], owner: str, now: datetim
         groups.setdefault(outcome, []).append(result.claimed.id)
     assignment = (
         "UPDATE deliveries_delivery SET status = %s, cause = %s, detail = %s, attempts = %s, next_attempt_at = %s, "
-        "sent_as = %s, notes = %s, lease_owner = '', finished_at = %s WHERE lease_owner = %s AND id "
+        "sent_as = %s, notes = %s, lane = %s, lease_owner = '', finished_at = %s WHERE lease_owner = %s AND id "
     )
     with connection.cursor() as cursor:
         if is_sqlite():
@@ -141,5 +146,6 @@ def _values(outcome: Outcome, now: datetime) -> tuple[Any, ...]:
         stored_time(due) if due else None,
         outcome.sent_as,
         outcome.notes,
+        outcome.lane,
         stored_time(finished) if finished else None,
     )

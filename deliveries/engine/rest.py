@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from deliveries.engine.perform import Result
 from deliveries.engine.writing import write_transaction
-from deliveries.models import Lane
+from deliveries.models import Lane, Pump
 from integrations.types import Cause, Disposition
 
 RESTS_AFTER = 5  # failed calls in a row that were the service's fault
@@ -21,6 +21,8 @@ KEY_REFUSALS_TO_STOP = 20
 PROBE_GAP = timedelta(seconds=1)
 LATER_PROBE_GAP = timedelta(seconds=4)  # below the five seconds within which a due retry starts
 PROBE_TAKES_AT_MOST = timedelta(seconds=20)  # then its drain is dead and another may probe
+HOLD = timedelta(seconds=30)
+LINGERS_FOR = timedelta(seconds=5)  # without a word, then it is dead
 SERVICE_FAULTS = frozenset({Cause.TIMEOUT, Cause.UNREACHABLE, Cause.TLS, Cause.SERVICE_ERROR})
 
 
@@ -87,6 +89,26 @@ def _save(connector_id: int, failures: int, refusals: int, row: Lane | None, now
         Lane.objects.update_or_create(connector_id=connector_id, defaults=values)
     else:
         Lane.objects.filter(connector_id=connector_id).update(**values)
+
+
+def may_serve(connector_id: int, owner: str, now: datetime) -> bool:
+    """For a connector with a limit of calls at once: whether this drain is the one that serves it. It stays so for as
+    long as it asks again within HOLD."""
+    Lane.objects.get_or_create(connector_id=connector_id)
+    free = Q(holder=owner) | Q(held_until__isnull=True) | Q(held_until__lt=now)
+    return bool(Lane.objects.filter(free, connector_id=connector_id).update(holder=owner, held_until=now + HOLD))
+
+
+def may_linger(owner: str, now: datetime) -> bool:
+    """Whether this drain is the one that stays to wait for retries that are due soon; the others end."""
+    free = Q(linger_owner=owner) | Q(linger_until__isnull=True) | Q(linger_until__lt=now)
+    return bool(Pump.objects.filter(free, id=1).update(linger_owner=owner, linger_until=now + LINGERS_FOR))
+
+
+def leave(owner: str) -> None:
+    """The drain ends: what it alone served or waited for is free for others."""
+    Lane.objects.filter(holder=owner).update(holder="", held_until=None)
+    Pump.objects.filter(id=1, linger_owner=owner).update(linger_owner="", linger_until=None)
 
 
 def free_slots(connector_id: int, rate: float, now: datetime) -> int:
