@@ -61,6 +61,12 @@ HOLD_DAYS = env.int("HOLD_DAYS", default=7)
 WEB_PROCESSES = 1 if SQLITE else env.int("WEB_PROCESSES", default=2)  # SQLite wants one writing web process
 WORKERS = env.int("WORKERS", default=2)
 
+# --- Mail, for alerts -------------------------------------------------------------------------------------------------
+
+vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
+EMAIL_TIMEOUT = 10  # seconds
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="Signalbox <signalbox@localhost>")
+
 # --- Workers (django-q2) ----------------------------------------------------------------------------------------------
 # django-q2 only runs drains; waiting, retrying and history are in our own rows. Hence no stored successes (its default
 # costs 6-7 times), no retries of its own, and no more tasks taken than workers, since a task is locked when taken.

@@ -88,10 +88,13 @@ class ConsoleSite(AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from config import setup
-        from deliveries.admin import journey
+        from deliveries.admin import events, journey, names
 
         own: list[URLPattern | URLResolver] = [
             re_path(r"^setup/(?P<token>[\w-]+)/?$", setup.setup, name="setup"),
+            path("sources/<int:pk>/first/", self.admin_view(events.first_of_source), name="source_first"),
+            path("names/", self.admin_view(names.page), name="events_seen"),
+            path("names/save/", self.admin_view(names.save), name="events_seen_save"),
             path("find/", self.admin_view(journey.page), name="journey"),
         ]
         return own + [_shortened(pattern) for pattern in super().get_urls()]

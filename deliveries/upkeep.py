@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
-from deliveries import hold, queue, retention
+from deliveries import alerts, hold, problems, queue, retention
 from deliveries.engine.claim import due_times
 from deliveries.engine.writing import checkpoint
 from deliveries.lifeline import stopping
@@ -26,6 +26,7 @@ def sweep(now: datetime) -> None:
     if soonest is not None and soonest <= now + timedelta(seconds=65):
         queue.wake(now)
     checkpoint()
+    problems.check(now, alerts.tell)  # last: a mail server that does not answer delays nothing else
 
 
 def hourly(now: datetime) -> None:

@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from config.models import ApiToken, User
+from deliveries.alarm import AlertTarget, Problem
 from deliveries.models import Attempt, Delivery, Event, Replay
 from integrations.models import Connector, RegionEndpoint, Source, WriteKey
 
@@ -109,6 +110,8 @@ def made() -> SimpleNamespace:
         delivered=delivered,
         held=held,
         replay=Replay.objects.create(state="running", total=5),
+        problem=Problem.objects.create(connector=connector, kind="key_refused", cause="key_refused", sample=failed),
+        target=AlertTarget.objects.create(kind="email", name="ops", address="ops@example.com"),
         token=ApiToken.issue("script", "viewer")[0],
         viewer=User.objects.create_user("v@example.com", name="V", role="viewer"),
         forms={"connector": connector_form(region)},

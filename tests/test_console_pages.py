@@ -53,6 +53,13 @@ PAGES: dict[str, set[str]] = {
     "/sources/{source}/": EVERYBODY,
     "/sources/add/": EDITOR,
     "/sources/add/?service=customerio": EDITOR,
+    "/sources/{source}/first/": EVERYBODY,
+    "/problems/": EVERYBODY,
+    "/problems/?view=ended": EVERYBODY,
+    "/problems/{problem}/": EVERYBODY,
+    "/alerts/": EVERYBODY,
+    "/history/": EVERYBODY,
+    "/names/": EVERYBODY,
     "/addresses/": EVERYBODY,
     "/people/": OWNER,
     "/people/add/": OWNER,
@@ -67,7 +74,8 @@ def _fresh() -> None:
 
 
 def address(page: str, m: Any) -> str:
-    ids = {name: getattr(m, name).pk for name in ("failed", "held", "replay", "connector", "paused", "off", "draft")}
+    names = ("failed", "held", "replay", "connector", "paused", "off", "draft", "problem")
+    ids = {name: getattr(m, name).pk for name in names}
     return page.format(event=m.failed.event_id, source=m.source.pk, **ids)
 
 
@@ -110,7 +118,10 @@ def test_an_answer_with_markup_is_shown_and_not_run() -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
-LISTS = ("/deliveries/", "/events/", "/connectors/", "/sources/", "/replays/", "/find/?q=user_9", "/")
+LISTS = (
+    *("/", "/deliveries/", "/events/", "/connectors/", "/sources/", "/replays/", "/names/", "/problems/", "/history/"),
+    "/find/?q=user_9",
+)
 
 
 @pytest.mark.parametrize("page", LISTS)

@@ -12,9 +12,11 @@ from deliveries.admin import listing
 from deliveries.admin.deliveries import PERSONAL, decorate
 from deliveries.core import personal
 from deliveries.models import Event
-from integrations.admin.pages import PageAdmin
+from integrations.admin.pages import PageAdmin, show
 from integrations.models import Source
 from integrations.types import EventKind
+
+LOOKED_AT = 5000
 
 
 @admin.register(Event)
@@ -67,3 +69,11 @@ class EventAdmin(PageAdmin):
             payload=personal.masked(event.payload) if masked else event.payload,
             masked=masked,
         )
+
+
+def first_of_source(request: HttpRequest, pk: int) -> HttpResponse:
+    """A piece of the source's page: whether events arrive. Looks at the newest only: no index is by source."""
+    source = get_object_or_404(Source, pk=pk)
+    newest = Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    last = Event.objects.filter(source=source, id__gt=newest - LOOKED_AT).order_by("-id").first()
+    return show(request, "console/source_first.html", "", last_event=last)

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from deliveries.admin import badges
 from deliveries.admin.charts import Bar, stacked
+from deliveries.alarm import AlertTarget, Problem
 from deliveries.log import OPEN, UNUSUAL, Among
 from deliveries.models import Delivery, Heartbeat, Status
 from integrations.models import Connector, Source
@@ -62,6 +63,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "ranges": [(name, one.label, name == chosen) for name, one in RANGES.items()],
         "worker": worker(now),
         "steps": first_steps(lines),
+        "open_problems": Problem.objects.filter(state__in=["open", "seen"]).select_related("connector")[:10],
     }
 
 
@@ -140,6 +142,7 @@ def first_steps(lines: list[dict[str, Any]]) -> list[tuple[str, bool, str]]:
         ("Tell us where events come from", Source.objects.exists(), "integrations_source_add"),
         ("Connect your first service", bool(lines), "integrations_connector_add"),
         ("Send a test event", tried, "integrations_connector_changelist"),
+        ("Tell us where to send alerts", AlertTarget.objects.exists(), "deliveries_alertrule_changelist"),
     ]
     return [] if all(done for _, done, _ in steps) else steps
 

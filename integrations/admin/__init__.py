@@ -1,5 +1,5 @@
 """The console's pages about what is configured."""
 
-from integrations.admin import addresses, sources
+from integrations.admin import addresses, changes, sources
 
-__all__ = ["addresses", "sources"]
+__all__ = ["addresses", "changes", "sources"]

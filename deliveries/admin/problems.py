@@ -1,0 +1,154 @@
+"""Problems: what is wrong, since when, how often; seen, closed, and sent again once it is solved."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+
+from deliveries import problems
+from deliveries.admin import listing, words
+from deliveries.alarm import AlertRule, AlertTarget, Problem
+from deliveries.alerts import send_test
+from integrations import history
+from integrations.admin.pages import PageAdmin, changes
+
+OPERATE = "integrations.operate_connector"
+CONFIGURE = "integrations.change_connector"
+LIVE = ("open", "seen")
+
+
+@admin.register(Problem)
+class ProblemAdmin(PageAdmin):
+    pages = (
+        ("", "list_page", "changelist"),
+        ("<int:pk>/", "page", "change"),
+        ("<int:pk>/seen/", "mark_seen", "seen"),
+        ("<int:pk>/close/", "close", "close"),
+    )
+
+    def list_page(self, request: HttpRequest) -> HttpResponse:
+        rows = Problem.objects.select_related("connector")
+        ended = request.GET.get("view") == "ended"
+        rows = rows.exclude(state__in=LIVE) if ended else rows.filter(state__in=LIVE)
+        try:
+            page = listing.page(rows, request.GET)
+        except ValueError:
+            page = listing.page(rows, {})
+        return self.show(request, "console/problems.html", "Problems", page=page, ended=ended)
+
+    def page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        problem = get_object_or_404(Problem.objects.select_related("connector", "sample__event"), pk=pk)
+        said = None
+        if problem.sample is not None:
+            problem.sample.connector = problem.connector
+            said = words.sentences(problem.sample, list(problem.sample.log.all()), timezone.now())
+        crumbs = [("Problems", self.link("changelist"))]
+        return self.show(request, "console/problem.html", problem.title, problem=problem, said=said, crumbs=crumbs)
+
+    @changes(OPERATE)
+    def mark_seen(self, request: HttpRequest, pk: int) -> HttpResponse:
+        problem = get_object_or_404(Problem, pk=pk, state__in=LIVE)
+        problem.state, problem.seen_by = Problem.State.SEEN, str(request.user)
+        problem.note = request.POST.get("note", "").strip()[:300]
+        problem.save(update_fields=["state", "seen_by", "note"])
+        messages.success(request, "Marked as seen: no more reminders about it.")
+        return redirect(self.link("change", pk))
+
+    @changes(OPERATE)
+    def close(self, request: HttpRequest, pk: int) -> HttpResponse:
+        problem = get_object_or_404(Problem, pk=pk, state__in=LIVE)
+        problem.state, problem.seen_by, problem.ended_at = Problem.State.CLOSED, str(request.user), timezone.now()
+        problem.save(update_fields=["state", "seen_by", "ended_at"])
+        messages.success(request, "Closed. If it happens again, a new problem opens.")
+        return redirect(self.link("changelist"))
+
+
+@admin.register(AlertRule)
+class AlertAdmin(PageAdmin):
+    """One page: what is worth an alert, and who is told."""
+
+    pages = (
+        ("", "list_page", "changelist"),
+        ("rules/", "save_rules", "rules"),
+        ("targets/add/", "add_target", "add_target"),
+        ("targets/<int:pk>/test/", "test_target", "test_target"),
+        ("targets/<int:pk>/switch/", "switch_target", "switch_target"),
+        ("targets/<int:pk>/remove/", "remove_target", "remove_target"),
+    )
+
+    def list_page(self, request: HttpRequest) -> HttpResponse:
+        found = problems.rules()
+        rules = [(found[kind.value], unit) for kind, (_, _, unit) in problems.DEFAULTS.items()]
+        context = {"rules": rules, "targets": AlertTarget.objects.all(), "kinds": AlertTarget.Kind.choices}
+        return self.show(request, "console/alerts.html", "Alerts", **context)
+
+    @changes(CONFIGURE)
+    def save_rules(self, request: HttpRequest) -> HttpResponse:
+        details = []
+        for rule in problems.rules().values():
+            limit = request.POST.get(f"limit_{rule.kind}", "")
+            if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= 10_000):
+                messages.error(request, f"“{rule}” needs a whole number from 1 to 10000. Nothing was saved.")
+                return redirect(self.link("changelist"))
+            new = (int(limit), f"on_{rule.kind}" in request.POST)
+            if new != (rule.limit, rule.enabled):
+                details.append((str(rule), _state(rule.limit, rule.enabled), _state(*new)))
+                rule.limit, rule.enabled = new
+                rule.save()
+        if details:
+            history.record(request.user, AlertRule(), "Changed what is worth an alert", details)
+        messages.success(request, "Saved." if details else "Nothing was changed.")
+        return redirect(self.link("changelist"))
+
+    @changes(CONFIGURE)
+    def add_target(self, request: HttpRequest) -> HttpResponse:
+        kind, address = request.POST.get("kind", ""), request.POST.get("address", "").strip()
+        name = request.POST.get("name", "").strip()[:100] or (address if kind == "email" else kind.capitalize())
+        if kind not in AlertTarget.Kind.values or not _fits(kind, address):
+            messages.error(request, "An e-mail address, or a web address that begins with https://, is needed.")
+            return redirect(self.link("changelist"))
+        secret = request.POST.get("secret", "").strip()
+        if secret and not secret.startswith("whsec_"):
+            messages.error(request, "A signing secret begins with whsec_. Nothing was saved.")
+            return redirect(self.link("changelist"))
+        target = AlertTarget.objects.create(kind=kind, name=name, address=address, secret=secret)
+        history.record(request.user, target, f"Added the alert target {target}")
+        messages.success(request, f"{target} is told from now on. Send a test alert to be sure.")
+        return redirect(self.link("changelist"))
+
+    @changes(OPERATE)
+    def test_target(self, request: HttpRequest, pk: int) -> HttpResponse:
+        target = get_object_or_404(AlertTarget, pk=pk)
+        if error := send_test(target):
+            messages.error(request, f"The test alert did not get there: {error}")
+        else:
+            messages.success(request, "The test alert is sent.")
+        return redirect(self.link("changelist"))
+
+    @changes(CONFIGURE)
+    def switch_target(self, request: HttpRequest, pk: int) -> HttpResponse:
+        target = get_object_or_404(AlertTarget, pk=pk)
+        target.enabled = not target.enabled
+        target.save(update_fields=["enabled"])
+        history.record(request.user, target, f"Switched the alert target {'on' if target.enabled else 'off'}")
+        return redirect(self.link("changelist"))
+
+    @changes(CONFIGURE)
+    def remove_target(self, request: HttpRequest, pk: int) -> HttpResponse:
+        target = get_object_or_404(AlertTarget, pk=pk)
+        history.record(request.user, target, f"Removed the alert target {target}")
+        target.delete()
+        messages.success(request, "Removed.")
+        return redirect(self.link("changelist"))
+
+
+def _state(limit: int, enabled: bool) -> str:
+    return f"{limit}, {'on' if enabled else 'off'}"
+
+
+def _fits(kind: str, address: str) -> bool:
+    if kind == AlertTarget.Kind.EMAIL:
+        return "@" in address and " " not in address and len(address) <= 254
+    return address.startswith("https://") and len(address) <= 500

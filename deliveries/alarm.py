@@ -1,0 +1,129 @@
+"""Problems and whom to tell about them: the rows. What opens and ends a problem is in :mod:`deliveries.problems`."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from integrations.models import Connector
+from integrations.secrets import EncryptedTextField
+
+
+class AlertRule(models.Model):
+    """What is worth a problem, and from which limit on. The usual ones are there from the first start."""
+
+    class Kind(models.TextChoices):
+        KEY = "key_refused", "A service refuses our key"
+        FAILING = "failing", "Many deliveries fail"
+        OVERDUE = "overdue", "Deliveries wait too long"
+        HELD = "held", "Held events come near their age limit"
+        QUIET = "quiet", "Nothing arrives any more"
+
+    kind = models.CharField("what", max_length=20, choices=Kind, unique=True)
+    limit = models.PositiveIntegerField()
+    enabled = models.BooleanField("on", default=True)
+
+    class Meta:
+        app_label = "deliveries"
+        ordering = ["id"]
+        constraints = [models.CheckConstraint(condition=Q(limit__gte=1), name="alert_limit_positive")]
+
+    def __str__(self) -> str:
+        return str(self.get_kind_display())
+
+
+class AlertTarget(models.Model):
+    """Who is told: an e-mail address, a Slack web address, or a webhook that we sign."""
+
+    class Kind(models.TextChoices):
+        EMAIL = "email", "E-mail"
+        SLACK = "slack", "Slack"
+        WEBHOOK = "webhook", "Webhook"
+
+    kind = models.CharField("how", max_length=10, choices=Kind)
+    name = models.CharField(max_length=100)
+    address = EncryptedTextField(help_text="A Slack address is a secret: whoever knows it can post.")
+    secret = EncryptedTextField(blank=True, default="")
+    enabled = models.BooleanField("on", default=True)
+    last_sent_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_error = models.CharField(max_length=300, blank=True, editable=False)
+
+    class Meta:
+        app_label = "deliveries"
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.name}"
+
+
+class Problem(models.Model):
+    """One thing that is wrong at one connector. At most one is open for a connector and cause."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        SEEN = "seen", "Seen"
+        SOLVED = "solved", "Solved by itself"
+        CLOSED = "closed", "Closed"
+
+    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=20, choices=AlertRule.Kind)
+    cause = models.CharField(max_length=20, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    opened_at = models.DateTimeField(default=timezone.now)
+    last_seen_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    count = models.PositiveIntegerField(default=1)
+    sample = models.ForeignKey(
+        "deliveries.Delivery", null=True, blank=True, on_delete=models.SET_NULL, db_constraint=False, related_name="+"
+    )
+    seen_by = models.CharField(max_length=150, blank=True)
+    note = models.CharField(max_length=300, blank=True)
+    told_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        app_label = "deliveries"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connector", "kind", "cause"], condition=Q(state__in=["open", "seen"]), name="problem_open_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "seen", "solved", "closed"]), name="problem_state_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def live(self) -> bool:
+        return self.state in (self.State.OPEN, self.State.SEEN)
+
+    @property
+    def title(self) -> str:
+        """The connector's name should be loaded with the row."""
+        return f"{self.connector.name}: {TITLES.get(self.cause) or TITLES[self.kind]}"
+
+
+TITLES = {
+    "key_refused": "the key is refused",
+    "data_refused": "events are refused",
+    "not_found": "the address is not found",
+    "too_large": "events are too big",
+    "slow_down": "it asks us to slow down",
+    "service_error": "the service has a problem",
+    "timeout": "no answer in time",
+    "unreachable": "it cannot be reached",
+    "tls": "its certificate is not valid",
+    "blocked_address": "the address is not allowed",
+    "redirect": "the address sends us elsewhere",
+    "refused_by_service": "events are refused",
+    "mapping_missing": "a field is missing in the events",
+    "gave_up": "we gave up after all tries",
+    "internal": "a mistake of our own",
+    "failing": "deliveries fail",
+    "overdue": "deliveries wait too long",
+    "held": "held events will soon be too old",
+    "quiet": "nothing arrives any more",
+}

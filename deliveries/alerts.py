@@ -1,0 +1,108 @@
+"""Telling people about problems: by e-mail, in Slack, by a signed webhook. A target that fails keeps its error; the
+others are told all the same."""
+
+from __future__ import annotations
+
+import logging
+from smtplib import SMTPException
+
+import orjson
+from django.conf import settings
+from django.core.mail import send_mail
+from django.utils import timezone
+from standardwebhooks import Webhook
+
+from deliveries.alarm import AlertTarget, Problem
+from deliveries.core import causes
+from deliveries.engine.send import Sender, SendFailed
+from integrations import registry
+from integrations.types import OutgoingRequest
+
+log = logging.getLogger("signalbox.alerts")
+Kind = AlertTarget.Kind
+FIRST = {"opened": "Problem", "reminder": "Still a problem", "ended": "Solved"}
+
+
+def tell(problem: Problem, what: str) -> None:
+    """To every target that is on. Never raises: a problem stays on its page whatever becomes of the messages."""
+    title = f"{FIRST[what]}: {problem.title}"
+    text = f"{title}\n\n{_sentences(problem)}\n\nSeen {problem.count} times.{_links(problem)}"
+    for target in AlertTarget.objects.filter(enabled=True):
+        send(target, title, text, {"type": f"problem.{what}", "problem": _document(problem)})
+
+
+def send_test(target: AlertTarget) -> str:
+    """A test message; returns what went wrong, "" when nothing did."""
+    text = "This is a test alert from Signalbox. Nothing is wrong."
+    return send(target, "Test alert", text, {"type": "test", "text": text})
+
+
+def send(target: AlertTarget, title: str, text: str, document: dict[str, object]) -> str:
+    try:
+        if target.kind == Kind.EMAIL:
+            sender = getattr(settings, "DEFAULT_FROM_EMAIL", None)
+            send_mail(f"[Signalbox] {title}"[:200], text, sender, [target.address], fail_silently=False)
+        else:
+            _post(target, {"text": text} if target.kind == Kind.SLACK else {**document, "text": text})
+        error = ""
+    except (SMTPException, OSError, SendFailed, ValueError) as failure:
+        error = str(getattr(failure, "detail", "") or failure)[:300] or type(failure).__name__
+        log.warning("Alert to %s failed: %s", target, error)
+    AlertTarget.objects.filter(pk=target.pk).update(
+        last_error=error, **({} if error else {"last_sent_at": timezone.now()})
+    )
+    return error
+
+
+def _post(target: AlertTarget, document: dict[str, object]) -> None:
+    body = orjson.dumps(document)
+    headers = {"Content-Type": "application/json"}
+    if target.kind == Kind.WEBHOOK and target.secret:
+        now = timezone.now()
+        identifier = f"alert_{now:%Y%m%d%H%M%S%f}"
+        headers |= {
+            "webhook-id": identifier,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Webhook(target.secret).sign(identifier, now, body.decode()),
+        }
+    sender = Sender()
+    try:
+        answer = sender.send(OutgoingRequest(url=target.address, headers=headers, body=body))
+    finally:
+        sender.close()
+    if not 200 <= answer.status < 300:
+        raise ValueError(f"It answered {answer.status}: {answer.text[:150]}")
+
+
+def _sentences(problem: Problem) -> str:
+    if not problem.cause:
+        return f"Look at {problem.connector.name}."
+    vendor = registry.get(problem.connector.vendor)
+    said = causes.explain(
+        "failed",
+        problem.cause,
+        vendor=problem.connector.vendor,
+        vendor_label=vendor.label if vendor else problem.connector.vendor,
+        connector_name=problem.connector.name,
+        detail=problem.sample.detail if problem.sample else "",
+    )
+    return f"{said.headline} {said.explanation}\nWhat to do: {said.what_to_do}"
+
+
+def _links(problem: Problem) -> str:
+    """Two links where this installation's own address is known: the first allowed host."""
+    host = next((host.lstrip(".") for host in settings.ALLOWED_HOSTS if host != "*"), "")
+    if not host or host in ("localhost", "127.0.0.1", "[::1]"):
+        return ""
+    return f"\nSee it: https://{host}/problems/{problem.pk}/\nFix it: https://{host}/connectors/{problem.connector_id}/"
+
+
+def _document(problem: Problem) -> dict[str, object]:
+    return {
+        "id": problem.pk,
+        "connector": {"id": problem.connector_id, "name": problem.connector.name, "vendor": problem.connector.vendor},
+        "kind": problem.kind,
+        "cause": problem.cause,
+        "count": problem.count,
+        "opened_at": problem.opened_at.isoformat(),
+    }

@@ -1,0 +1,178 @@
+"""What opens a problem, keeps it open and ends it; checked once a minute. One alert when it opens, one reminder a day,
+one when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Count, F, Max, Min
+
+from deliveries.alarm import AlertRule, Problem
+from deliveries.engine.claim import due_times
+from deliveries.log import UNUSUAL, Among
+from deliveries.models import Delivery, Status
+from integrations.models import Connector
+from integrations.types import Cause
+
+WINDOW = timedelta(minutes=15)
+LOOK_BACK = timedelta(hours=24)
+ENOUGH = 10  # failures in the window before a share of failures says anything
+REMIND = timedelta(days=1)
+RECENT = 200  # newest deliveries of a connector among which one that arrived ends a problem
+Kind = AlertRule.Kind
+Tell = Callable[[Problem, str], None]
+# Kind → (limit, on, what the limit means)
+DEFAULTS = {
+    Kind.KEY: (1, True, "refusals in 15 minutes"),
+    Kind.FAILING: (5, True, "percent of the deliveries of 15 minutes, from 10 failures on"),
+    Kind.OVERDUE: (10, True, "minutes that the oldest due delivery may wait"),
+    Kind.HELD: (80, True, "percent of the age at which held events are dropped"),
+    Kind.QUIET: (24, False, "hours without an event"),
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Something wrong right now."""
+
+    connector_id: int
+    kind: str
+    cause: str = ""
+    count: int = 1
+    sample_id: int | None = None
+    at: datetime | None = None
+
+
+def rules() -> dict[str, AlertRule]:
+    """All the rules, made with their usual limits where one is missing."""
+    found = {rule.kind: rule for rule in AlertRule.objects.all()}
+    for kind, (limit, enabled, _) in DEFAULTS.items():
+        if kind.value not in found:
+            values = {"limit": limit, "enabled": enabled}
+            found[kind.value] = AlertRule.objects.get_or_create(kind=kind.value, defaults=values)[0]
+    return found
+
+
+def check(now: datetime, tell: Tell) -> None:
+    """Open, refresh, remind and end. ``tell(problem, what)`` is called with "opened", "reminder" or "ended"."""
+    wanted = {kind: rule.limit for kind, rule in rules().items() if rule.enabled}
+    found = {(one.connector_id, one.kind, one.cause): one for one in look(wanted, now)}
+    live = Problem.objects.filter(state__in=["open", "seen"]).select_related("connector")
+    known = {(row.connector_id, row.kind, row.cause): row for row in live}
+    for key, one in found.items():
+        if key in known:
+            _refresh(known[key], one, now)
+        else:
+            _open(one, now, tell)
+    for key, problem in known.items():
+        if key not in found and _over(problem, now):
+            problem.state, problem.ended_at = Problem.State.SOLVED, now
+            problem.save(update_fields=["state", "ended_at"])
+            tell(problem, "ended")
+        elif problem.state == Problem.State.OPEN and problem.told_at and now - problem.told_at >= REMIND:
+            _told(problem, now)
+            tell(problem, "reminder")
+
+
+def look(limits: dict[str, int], now: datetime) -> Iterator[Found]:
+    """What is wrong now, by the limits of the rules that are on."""
+    active = list(Connector.objects.filter(archived_at=None, status="active").values_list("id", flat=True))
+    yield from _failures(limits, now)
+    if limit := limits.get(Kind.OVERDUE):
+        oldest: dict[int, datetime] = {}
+        for (connector_id, _), moment in due_times(active).items():
+            oldest[connector_id] = min(moment, oldest.get(connector_id, moment))
+        late = timedelta(minutes=limit)
+        yield from (Found(key, Kind.OVERDUE.value, at=now) for key, moment in oldest.items() if now - moment > late)
+    if limit := limits.get(Kind.HELD):
+        age = timedelta(days=settings.HOLD_DAYS) * limit / 100
+        rows = Delivery.objects.filter(Among(UNUSUAL), status=Status.HELD).order_by().values("connector_id")
+        for row in rows.annotate(oldest=Min("created_at"), count=Count("id")):
+            if now - row["oldest"] >= age:
+                yield Found(row["connector_id"], Kind.HELD.value, count=row["count"], at=now)
+    if limit := limits.get(Kind.QUIET):
+        yield from (Found(key, Kind.QUIET.value, at=now) for key in active if _quiet(key, now - timedelta(hours=limit)))
+
+
+def _failures(limits: dict[str, int], now: datetime) -> Iterator[Found]:
+    ended = Delivery.objects.filter(created_at__gte=now - LOOK_BACK, finished_at__gte=now - WINDOW).order_by()
+    delivered = dict(ended.filter(status=Status.DELIVERED).values_list("connector_id").annotate(count=Count("id")))
+    failed = Delivery.objects.filter(Among(UNUSUAL), status=Status.FAILED, finished_at__gte=now - WINDOW).order_by()
+    rows = list(
+        failed.values("connector_id", "cause").annotate(count=Count("id"), sample=Max("id"), last=Max("finished_at"))
+    )
+    total: dict[int, int] = {}
+    for row in rows:
+        total[row["connector_id"]] = total.get(row["connector_id"], 0) + row["count"]
+    for row in rows:
+        key, count = row["connector_id"], row["count"]
+        refused = row["cause"] == Cause.KEY_REFUSED
+        limit = limits.get(Kind.KEY if refused else Kind.FAILING)
+        if limit is None:
+            continue
+        share = 100 * total[key] / (total[key] + delivered.get(key, 0))
+        if count >= limit if refused else total[key] >= ENOUGH and share >= limit:
+            kind = Kind.KEY if refused else Kind.FAILING
+            yield Found(key, kind.value, row["cause"], count, row["sample"], row["last"])
+
+
+def _quiet(connector_id: int, since: datetime) -> bool:
+    """It had events once, and none since."""
+    newest = Delivery.objects.filter(connector_id=connector_id).order_by("-id").values_list("created_at", flat=True)
+    last = newest.first()
+    return last is not None and last < since
+
+
+def _open(one: Found, now: datetime, tell: Tell) -> None:
+    try:
+        with transaction.atomic():
+            problem = Problem.objects.create(
+                connector_id=one.connector_id,
+                kind=one.kind,
+                cause=one.cause,
+                count=one.count,
+                sample_id=one.sample_id,
+                opened_at=now,
+                last_seen_at=one.at or now,
+                told_at=now,
+            )
+    except IntegrityError:  # another worker was first, and tells
+        return
+    tell(problem, "opened")
+
+
+def _refresh(problem: Problem, one: Found, now: datetime) -> None:
+    """New failures since it was last seen are added; what did not move stays as it is."""
+    at = one.at or now
+    if at <= problem.last_seen_at:
+        return
+    more = 0
+    if one.sample_id:
+        rows = Delivery.objects.filter(
+            Among(UNUSUAL),
+            status=Status.FAILED,
+            connector_id=problem.connector_id,
+            cause=problem.cause,
+            finished_at__gt=problem.last_seen_at,
+        )
+        more = rows.count()
+    values = {"last_seen_at": at, "count": F("count") + more}
+    Problem.objects.filter(pk=problem.pk).update(**values)
+
+
+def _told(problem: Problem, now: datetime) -> None:
+    problem.told_at = now
+    problem.save(update_fields=["told_at"])
+
+
+def _over(problem: Problem, now: datetime) -> bool:
+    """A failure is over when something has arrived since; the other kinds when they are not found any more."""
+    if problem.kind not in (Kind.KEY, Kind.FAILING):
+        return True
+    newest = Delivery.objects.filter(connector_id=problem.connector_id).order_by("-id")
+    pairs = newest.values_list("status", "finished_at")[:RECENT]
+    return any(status == Status.DELIVERED and ended and ended > problem.last_seen_at for status, ended in pairs)
