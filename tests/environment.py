@@ -25,6 +25,7 @@ def prepare() -> None:
         os.environ.pop(name, None)
     directory = tempfile.mkdtemp(prefix="signalbox-tests-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    os.makedirs(os.path.join(directory, "static"))
     os.environ["DATA_DIR"] = directory
     os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = os.path.join(directory, "hypothesis")
 

@@ -64,9 +64,12 @@ class IngestView(APIView):
         return PARSERS
 
     def handle_exception(self, exception: Exception) -> Response:
-        if not isinstance(exception, Refusal):
-            return super().handle_exception(exception)
-        return refusal_response(exception)
+        if isinstance(exception, Refusal):
+            return refusal_response(exception)
+        response = super().handle_exception(exception)
+        if response.status_code == 405:
+            response.headers["Allow"] = ", ".join(self.allowed_methods)
+        return response
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         response = Response(status=204)
@@ -110,7 +113,7 @@ class EventView(IngestView):
 
     def post(self, request: Request) -> Response:
         check_header_key(request, self.snapshot(request))
-        document = request.data
+        document = posted(request)
         received_at = timezone.now()
         route, key_id = self.route(request, document)
         if not isinstance(document, dict):
@@ -128,7 +131,7 @@ class BatchView(IngestView):
 
     def post(self, request: Request) -> Response:
         check_header_key(request, self.snapshot(request))
-        document: Any = request.data
+        document = posted(request)
         received_at = timezone.now()
         route, key_id = self.route(request, document)
         items = document.get("batch") if isinstance(document, dict) else None
@@ -162,7 +165,7 @@ class WebhookView(IngestView):
 
     def post(self, request: Request, key: str = "") -> Response:
         check_header_key(request, self.snapshot(request), key)
-        document = request.data
+        document = posted(request)
         received_at = timezone.now()
         route, key_id = self.route(request, document, key)
         if route.vendor != self.vendor:
@@ -206,6 +209,14 @@ class WebhookView(IngestView):
 
 class SegmentWebhookView(WebhookView):
     refuses_single = True
+
+
+def posted(request: Request) -> Any:
+    """The parsed body. DRF takes none at all for an empty object; here it is no JSON."""
+    document = request.data
+    if not hasattr(request._request, "raw"):
+        raise Refusal(400, "invalid_request", "The body is empty. Send a JSON object.")
+    return document
 
 
 def raw_body(request: Request) -> bytes:
