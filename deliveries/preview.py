@@ -214,7 +214,7 @@ def _claimed(config: ConnectorConfig, body: str, now: datetime) -> Claimed:
 
 
 def _target(config: ConnectorConfig, vendor: Vendor) -> Target:
-    from deliveries.engine.drain import allowed_hosts
+    from deliveries.engine.perform import allowed_hosts
 
     return Target(config, vendor, allowed_hosts(config, vendor))
 

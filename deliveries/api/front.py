@@ -8,6 +8,7 @@ process waits with it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,11 +27,13 @@ from deliveries.api import answers
 from deliveries.api.body import MAX_READ, TOO_LARGE, Refusal
 from deliveries.writer import GroupWriter, Overloaded
 from integrations import selectors
+from integrations.secrets import UnreadableSecret
 from integrations.selectors import Snapshot
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+log = logging.getLogger("signalbox.ingest")
 PREFIXES = ("/v1/", "/connector/")
 FRESH_FOR = 0.1  # seconds that a revoked key may still work
 _reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="configuration")
@@ -85,8 +88,9 @@ class IngestFront:
         try:
             self._snapshot = await asyncio.shield(reading)
             self._read_at = now
-        except DatabaseError:
+        except (DatabaseError, UnreadableSecret):
             if self._snapshot is None:
+                log.exception("The configuration can't be read; senders were asked to come again")
                 raise answers.cannot_store() from None
         finally:
             if self._reading is reading:

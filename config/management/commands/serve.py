@@ -12,6 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 
 from config.start import prepare
+from integrations import selectors
+from integrations.secrets import UnreadableSecret
 
 DATABASE_PATIENCE = 60  # seconds that a starting database is waited for
 
@@ -48,7 +50,11 @@ class Command(BaseCommand):
         deadline = time.monotonic() + DATABASE_PATIENCE
         while True:
             try:
-                return prepare()
+                path = prepare()
+                selectors.snapshot()
+                return path
+            except UnreadableSecret as error:
+                raise CommandError(f"{error} It belongs into {settings.DATA_DIR}/.env or the environment.") from error
             except OperationalError as error:
                 connection.close()
                 if time.monotonic() > deadline:
