@@ -112,6 +112,7 @@ def made() -> SimpleNamespace:
         replay=Replay.objects.create(state="running", total=5),
         problem=Problem.objects.create(connector=connector, kind="key_refused", cause="key_refused", sample=failed),
         target=AlertTarget.objects.create(kind="email", name="ops", address="ops@example.com"),
+        address=RegionEndpoint.objects.create(vendor="segment", slug="own", label="Own", base_url="https://a.example"),
         token=ApiToken.issue("script", "viewer")[0],
         viewer=User.objects.create_user("v@example.com", name="V", role="viewer"),
         forms={"connector": connector_form(region)},

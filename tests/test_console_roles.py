@@ -18,7 +18,7 @@ from config.roles import Role
 from deliveries.alarm import AlertRule, AlertTarget, Problem
 from deliveries.models import Delivery, Replay
 from integrations.admin.pages import PageAdmin
-from integrations.models import Connector, EventRule, Source, WriteKey
+from integrations.models import Connector, EventRule, RegionEndpoint, Source, WriteKey
 from tests.console import made, person
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +80,8 @@ ACTIONS = [
            lambda m: AlertTarget.objects.get(pk=m.target.pk).enabled),
     Action("deliveries_alertrule_remove_target", lambda m: (m.target.pk,), EDITOR,
            lambda m: AlertTarget.objects.count()),
+    Action("integrations_regionendpoint_remove", lambda m: (m.address.pk,), EDITOR,
+           lambda m: RegionEndpoint.objects.count()),
     Action("events_seen_save", lambda m: (), EDITOR, lambda m: EventRule.objects.count(),
            {"connector": "{connector}", "type": "track", "name": "Flow Viewed", "send": "0"}),
     Action("config_apitoken_add", lambda m: (), OWNER, lambda m: ApiToken.objects.count(),

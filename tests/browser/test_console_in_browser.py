@@ -1,0 +1,192 @@
+"""The console in a real browser under its real Content-Security-Policy: no console error, no axe violation, nothing too
+heavy, and the main path by keyboard alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from config.models import User
+from integrations.models import Connector
+from tests.browser.conftest import axe_source
+from tests.console import made
+
+pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
+PASSWORD = "correct horse staple"
+LOOKS = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (390, 844, "light")}
+KILOBYTES, REQUESTS = 150, 12
+
+
+@pytest.fixture
+def rows() -> Any:
+    cache.clear()
+    User.objects.create_user("owner@example.com", PASSWORD, name="Owner Jones", role="owner")
+    return made()
+
+
+def addresses(m: Any) -> list[str]:
+    return [
+        "/", "/?range=7d", "/deliveries/", "/deliveries/?view=look", "/deliveries/?view=held&q=nobody",
+        f"/deliveries/{m.failed.pk}/", f"/deliveries/{m.held.pk}/", "/events/", f"/events/{m.failed.event_id}/",
+        "/replays/", f"/replays/{m.replay.pk}/", "/replays/new/?status=failed", "/find/?q=user_1", "/names/",
+        "/problems/", f"/problems/{m.problem.pk}/", "/alerts/", "/connectors/", f"/connectors/{m.connector.pk}/",
+        f"/connectors/{m.paused.pk}/", f"/connectors/{m.off.pk}/", f"/connectors/{m.connector.pk}/test/",
+        "/connectors/new/", "/connectors/new/suprsend/", f"/connectors/{m.draft.pk}/setup/region/",
+        f"/connectors/{m.draft.pk}/setup/events/", f"/connectors/{m.draft.pk}/setup/test/",
+        f"/connectors/{m.draft.pk}/setup/on/", "/sources/", f"/sources/{m.source.pk}/", "/sources/add/",
+        "/sources/add/?service=customerio", "/people/", "/people/add/", "/tokens/", "/history/", "/addresses/",
+        "/addresses/add/", "/password_change/", "/django_q/schedule/",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def page(browser: Any, live_server: Any, rows: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a signed-in page of a certain look; at the end there must have been no error in the browser's console."""
+    contexts, errors = [], []
+
+    def open_page(look: str = "light", path: str = "/") -> Any:
+        width, height, scheme = LOOKS[look]
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: errors.append((page.url, said.text)) if said.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append((page.url, str(error))))
+        page.goto(f"{live_server.url}/login/?next={path}")
+        page.fill("#id_username", "owner@example.com")
+        page.fill("#id_password", PASSWORD)
+        page.click("input[type=submit]")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_page_is_accessible_and_fits(page: Any, live_server: Any, rows: Any, look: str) -> None:
+    script = axe_source()
+    found, opened = {}, page(look)
+    for address in addresses(rows):
+        answer = opened.goto(live_server.url + address)
+        assert answer.status == 200, address
+        width = opened.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert width <= 0, f"{address} is {width} pixels too wide"
+        if script:
+            # Run by the debugger, which the page's policy does not bind; the policy stays as it is.
+            opened.evaluate(script)
+            result = opened.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
+            for violation in result["violations"]:
+                found[address, violation["id"]] = [node["html"][:160] for node in violation["nodes"]][:3]
+    assert found == {}
+    if not script:
+        pytest.skip("axe-core is not installed: only widths, statuses and the console were checked")
+
+
+def test_first_visit_is_light(page: Any, live_server: Any, rows: Any, browser: Any) -> None:
+    cookies = page().context.cookies()
+    for address in addresses(rows):
+        context = browser.new_context()
+        context.add_cookies(cookies)
+        fresh, seen = context.new_page(), []
+        fresh.on("response", lambda answer, seen=seen: seen.append(len(answer.body())))
+        fresh.goto(live_server.url + address, wait_until="networkidle")
+        context.close()
+        assert sum(seen) <= KILOBYTES * 1000, f"{address} weighs {sum(seen)} bytes"
+        assert len(seen) <= REQUESTS, f"{address} makes {len(seen)} requests"
+
+
+def tab_to(page: Any, words: str, most: int = 120) -> None:
+    """Press Tab until the focused control says ``words``, as a person without a mouse would."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        said = page.evaluate(
+            "(() => { const e = document.activeElement; const label = e.labels && e.labels[0];"
+            " return e.getAttribute('aria-label') || (label && label.textContent) || e.textContent || e.value || ''; })()"
+        )
+        if words in said:
+            return
+    raise AssertionError(f"“{words}” cannot be reached with Tab on {page.url}")
+
+
+def test_main_path_by_keyboard(page: Any, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add a connector, turn it on, see a failure, put in a new key, replay."""
+    monkeypatch.setattr("deliveries.queue.wake", lambda *args, **kwargs: None)
+    at = page("light", "/connectors/")
+    tab_to(at, "Add a connector")
+    at.keyboard.press("Enter")
+    at.wait_for_url("**/connectors/new/")
+    tab_to(at, "Webhook")
+    at.keyboard.press("Enter")
+    at.wait_for_url("**/new/webhook/")
+    tab_to(at, "Address")
+    at.keyboard.type("https://hooks.example.com/in")
+    tab_to(at, "Save and continue")
+    at.keyboard.press("Enter")
+    at.wait_for_url("**/setup/events/")
+    tab_to(at, "Add an event")
+    at.keyboard.press("Enter")
+    at.keyboard.type("Flow Viewed")
+    tab_to(at, "Save and continue")
+    at.keyboard.press("Enter")
+    at.wait_for_url("**/setup/test/")
+    tab_to(at, "Continue without a test")
+    at.keyboard.press("Enter")
+    at.wait_for_url("**/setup/on/")
+    tab_to(at, "website")
+    at.keyboard.press("Space")
+    tab_to(at, "Turn on")
+    at.keyboard.press("Enter")
+    at.wait_for_selector("text=is on.")
+    row = Connector.objects.get(name="Webhook – production")
+    assert (row.status, [rule.name for rule in row.rules.all()]) == ("active", ["Flow Viewed"])
+
+    at.goto(at.url.split("/connectors")[0] + "/deliveries/?view=look")
+    at.keyboard.press("j")
+    at.keyboard.press("Enter")
+    at.wait_for_url(f"**/deliveries/{rows.failed.pk}/")
+    assert "refused the write key" in at.inner_text("main")
+    tab_to(at, "Open connector")
+    at.keyboard.press("Enter")
+    at.wait_for_url(f"**/connectors/{rows.connector.pk}/")
+    tab_to(at, "Write key")
+    at.keyboard.type("fresh_key_12345678")
+    tab_to(at, "Save changes")
+    at.keyboard.press("Enter")
+    at.wait_for_selector("text=Saved")
+    assert Connector.objects.get(pk=rows.connector.pk).secrets == {"write_key": "fresh_key_12345678"}
+
+    at.goto(at.url.split("/connectors")[0] + f"/deliveries/{rows.failed.pk}/")
+    tab_to(at, "Replay this event")
+    at.keyboard.press("Enter")
+    tab_to(at, "Replay")
+    while at.evaluate("document.activeElement.type") != "submit":
+        at.keyboard.press("Tab")
+    at.keyboard.press("Enter")
+    at.wait_for_selector("text=is on its way")
+    assert rows.failed.replays.count() == 1
+
+
+def test_preview_follows_what_is_typed(page: Any, rows: Any) -> None:
+    at = page("light", f"/connectors/{rows.connector.pk}/")
+    at.fill("#id_prefix", "demo: ")
+    at.wait_for_selector("#panel >> text=demo: Response Submitted")
+    assert Connector.objects.get(pk=rows.connector.pk).prefix == ""
+
+
+def test_nothing_clickable_is_for_the_mouse_only(page: Any, live_server: Any, rows: Any) -> None:
+    at = page()
+    for address in addresses(rows):
+        at.goto(live_server.url + address)
+        lost = at.evaluate(
+            "[...document.querySelectorAll('[onclick], [role=button]')]"
+            ".filter(e => e.tabIndex < 0).map(e => e.outerHTML)"
+        )
+        assert lost == [], address
+        rows_without_link = at.evaluate(
+            "[...document.querySelectorAll('tr[data-href]')].filter(r => !r.querySelector('a[href]')).length"
+        )
+        assert rows_without_link == 0, address
