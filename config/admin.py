@@ -10,7 +10,9 @@ from django.contrib.auth import password_validation
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from config import twostep
 from config.models import ApiToken, User
 from config.roles import Role
 from integrations import history
@@ -77,11 +79,27 @@ class PersonForm(forms.ModelForm):
 
 @admin.register(User)
 class PersonAdmin(PageAdmin):
-    pages = (("", "list_page", "changelist"), ("add/", "form_page", "add"), ("<int:pk>/", "form_page", "change"))
+    pages = (
+        ("", "list_page", "changelist"),
+        ("add/", "form_page", "add"),
+        ("<int:pk>/", "form_page", "change"),
+        ("<int:pk>/reset-two-step/", "reset_two_step", "reset_two_step"),
+    )
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
         demand(request, "config.view_user")
-        return self.show(request, "console/people.html", "People", people=User.objects.order_by("name", "email"))
+        secured = set(TOTPDevice.objects.filter(confirmed=True).values_list("user_id", flat=True))
+        people = User.objects.order_by("name", "email")
+        return self.show(request, "console/people.html", "People", people=people, secured=secured)
+
+    @changes("config.change_user")
+    def reset_two_step(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """For who lost the phone: the next sign-in needs the password only."""
+        person = get_object_or_404(User, pk=pk)
+        twostep.reset(person)
+        history.record(request.user, person, "Reset the two-step login")
+        messages.success(request, f"{person} can sign in with the password alone and turn two-step login on again.")
+        return redirect(self.link("changelist"))
 
     def form_page(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
         demand(request, "config.change_user")

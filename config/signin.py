@@ -1,10 +1,12 @@
-"""The sign-in form: e-mail and password."""
+"""The sign-in form: e-mail, password, and the six digits of whoever turned on two-step login."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django_otp import match_token, user_has_device
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -12,8 +14,27 @@ class SignInForm(AdminAuthenticationForm):
         **AdminAuthenticationForm.error_messages,
         "invalid_login": "This e-mail and password do not belong together. Capital letters count in the password.",
     }
+    token = forms.CharField(
+        label="Code",
+        required=False,
+        max_length=16,
+        help_text="Only with two-step login: six digits from your app, or a recovery code.",
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "text"}),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].label = "E-mail"
         self.fields["username"].widget.input_type = "email"
+
+    def clean(self) -> dict[str, Any]:
+        """The second step is asked for only after the first was right, so that nobody learns who has one."""
+        data: dict[str, Any] = super().clean()
+        person = self.get_user()
+        if person is not None and user_has_device(person):
+            token = data.get("token", "").replace(" ", "")
+            if not token:
+                raise forms.ValidationError("Enter the six digits that your app shows, or a recovery code.")
+            if match_token(person, token) is None:
+                raise forms.ValidationError("This code is not right, or was used already. Wait for the next one.")
+        return data

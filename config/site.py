@@ -89,12 +89,17 @@ class ConsoleSite(AdminSite):
         return SignInForm
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        from config import setup
+        from config import installation, setup, twostep
         from deliveries.admin import events, journey, names
 
         own: list[URLPattern | URLResolver] = [
             re_path(r"^setup/(?P<token>[\w-]+)/?$", setup.setup, name="setup"),
             path("sources/<int:pk>/first/", self.admin_view(events.first_of_source), name="source_first"),
+            path("settings/", self.admin_view(installation.page), name="settings"),
+            path("two-step/", self.admin_view(twostep.page), name="two_step"),
+            path("two-step/start/", self.admin_view(twostep.start), name="two_step_start"),
+            path("two-step/confirm/", self.admin_view(twostep.confirm), name="two_step_confirm"),
+            path("two-step/off/", self.admin_view(twostep.turn_off), name="two_step_off"),
             path("names/", self.admin_view(names.page), name="events_seen"),
             path("names/save/", self.admin_view(names.save), name="events_seen_save"),
             path("find/", self.admin_view(journey.page), name="journey"),

@@ -43,7 +43,7 @@ class Table(BaseInlineFormSet):
     def live(self) -> list[Any]:
         """The rows that a save would leave, as the form says, not saved; lines with mistakes are left out."""
         if not self.is_bound:
-            return list(self.queryset)
+            return list(self.get_queryset())
         kept = [form for form in self.forms if form.is_valid() and not form.cleaned_data.get("DELETE")]
         rows = [form for form in kept if form.instance.pk or form.has_changed()]
         return [form.fill() if hasattr(form, "fill") else form.instance for form in rows]
@@ -182,8 +182,9 @@ def config_from(row: Connector, lists: dict[str, Table]) -> ConnectorConfig:
 
 def _table(model: Any, form: Any, prefix: str, connector: Connector, data: Any, **extra: Any) -> Table:
     factory = inlineformset_factory(Connector, model, form=form, formset=Table, extra=0, can_delete=True)
-    made: Table = factory(data, instance=connector, prefix=prefix, **extra)
-    return made
+    made: Any = factory(data, instance=connector, prefix=prefix, **extra)
+    table: Table = made
+    return table
 
 
 def _mapping(model: Mapping, name: str, prefix: str, connector: Connector, vendor: Vendor, data: Any) -> Table:

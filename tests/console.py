@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from django.test import Client
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from config.models import ApiToken, User
 from deliveries.alarm import AlertTarget, Problem
@@ -113,6 +114,7 @@ def made() -> SimpleNamespace:
         problem=Problem.objects.create(connector=connector, kind="key_refused", cause="key_refused", sample=failed),
         target=AlertTarget.objects.create(kind="email", name="ops", address="ops@example.com"),
         address=RegionEndpoint.objects.create(vendor="segment", slug="own", label="Own", base_url="https://a.example"),
+        secured=TOTPDevice.objects.create(user=User.objects.create_user("s@example.com", name="S"), confirmed=True),
         token=ApiToken.issue("script", "viewer")[0],
         viewer=User.objects.create_user("v@example.com", name="V", role="viewer"),
         forms={"connector": connector_form(region)},

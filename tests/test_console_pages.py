@@ -61,6 +61,8 @@ PAGES: dict[str, set[str]] = {
     "/history/": EVERYBODY,
     "/names/": EVERYBODY,
     "/addresses/": EVERYBODY,
+    "/settings/": EVERYBODY,
+    "/two-step/": EVERYBODY,
     "/people/": OWNER,
     "/people/add/": OWNER,
     "/tokens/": OWNER,

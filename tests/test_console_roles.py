@@ -12,6 +12,7 @@ from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from config.models import ApiToken, User
 from config.roles import Role
@@ -82,6 +83,7 @@ ACTIONS = [
            lambda m: AlertTarget.objects.count()),
     Action("integrations_regionendpoint_remove", lambda m: (m.address.pk,), EDITOR,
            lambda m: RegionEndpoint.objects.count()),
+    Action("config_user_reset_two_step", lambda m: (m.secured.user_id,), OWNER, lambda m: TOTPDevice.objects.count()),
     Action("events_seen_save", lambda m: (), EDITOR, lambda m: EventRule.objects.count(),
            {"connector": "{connector}", "type": "track", "name": "Flow Viewed", "send": "0"}),
     Action("config_apitoken_add", lambda m: (), OWNER, lambda m: ApiToken.objects.count(),

@@ -119,7 +119,7 @@ class CatalogPages:
         data = request.POST or None
         form = ConnectorForm(data, instance=connector, only=current.groups)
         lists = tables(connector, data, only=current.tables)
-        valid = [part.is_valid() for part in (form, *lists.values())]  # all, so that all mistakes show
+        valid = [form.is_valid(), *(table.is_valid() for table in lists.values())]  # all, so that all mistakes show
         if request.method == "POST" and all(valid):
             with transaction.atomic():
                 form.save()

@@ -49,7 +49,7 @@ class ConnectorAdmin(CatalogPages, TestPages, PageAdmin):
         form, lists = ConnectorForm(request.POST or None, instance=connector), tables(connector, request.POST or None)
         if request.method == "POST":
             demand(request, CHANGE)
-            valid = [part.is_valid() for part in (form, *lists.values())]  # all, so that all mistakes show
+            valid = [form.is_valid(), *(table.is_valid() for table in lists.values())]  # all, so that all mistakes show
             if all(valid):
                 return self._save(request, connector, form, lists)
             connector = self.row(pk)  # as it is stored: the form has changed the one it was given

@@ -42,7 +42,7 @@ def page(request: HttpRequest) -> HttpResponse:
         fates = [_fate(config, row["type"], row["name"]) for config in configs]
         sent = sum(fate["sent"] for fate in fates)
         lines.append({**row, "source": sources.get(row["source_id"], ""), "fates": fates, "sent": sent})
-    context = {"lines": lines, "sources": [(str(key), name) for key, name in sources.items()]}
+    context: dict[str, Any] = {"lines": lines, "sources": [(str(key), name) for key, name in sources.items()]}
     return show(request, "console/names.html", "Event names", **context)
 
 
@@ -51,7 +51,7 @@ def _names() -> list[dict[str, Any]]:
     rows = recent.values("source_id", "type", "name").annotate(
         count=Count("id"), last=Max("received_at"), sample=Max("id")
     )
-    return list(rows.order_by("-count")[:MOST])
+    return [dict(row) for row in rows.order_by("-count")[:MOST]]
 
 
 def _fate(config: Any, kind: str, name: str) -> dict[str, Any]:

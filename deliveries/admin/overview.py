@@ -74,8 +74,8 @@ def chart_bars(chosen: Range, now: datetime) -> list[Bar]:
 def _bars(chosen: Range, now: datetime) -> list[Bar]:
     end = _floor(now, chosen.bucket) + chosen.bucket
     start = end - chosen.span
-    rows = Delivery.objects.filter(created_at__gte=start).order_by()
-    rows = rows.annotate(at=chosen.truncate("created_at")).values("at", "status").annotate(count=Count("id"))
+    made = Delivery.objects.filter(created_at__gte=start).order_by().annotate(at=chosen.truncate("created_at"))
+    rows: Any = made.values("at", "status").annotate(count=Count("id"))
     found: dict[datetime, dict[str, int]] = {}
     for row in rows:
         counts = found.setdefault(_floor(row["at"], chosen.bucket), {})

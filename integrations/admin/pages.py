@@ -73,5 +73,5 @@ def show(
 ) -> TemplateResponse:
     """A console page. ``site`` defaults to the one console there is."""
     site = site or admin.site
-    request.current_app = site.name  # type: ignore[attr-defined]
+    request.current_app = site.name
     return TemplateResponse(request, template, {**site.each_context(request), "title": title, **context})
