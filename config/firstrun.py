@@ -15,14 +15,14 @@ HEADER = "# Made on the first start. Back this file up: without SECRETS_KEYS the
 
 
 def ensure_secrets(data_dir: Path) -> bool:
-    """Write ``data_dir/.env`` with a SECRET_KEY and a SECRETS_KEYS unless it, or the environment, has them.
+    """Make ``data_dir``, and in it ``.env`` with SECRET_KEY and SECRETS_KEYS unless it, or the environment, has them.
 
     Returns True if the file was made. The file is readable by its owner only, and is never overwritten.
     """
+    data_dir.mkdir(parents=True, exist_ok=True)
     path = data_dir / ".env"
     if path.exists() or ("SECRET_KEY" in os.environ and "SECRETS_KEYS" in os.environ):
         return False
-    data_dir.mkdir(parents=True, exist_ok=True)
     text = f"{HEADER}SECRET_KEY={secrets.token_urlsafe(50)}\nSECRETS_KEYS={Fernet.generate_key().decode()}\n"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
