@@ -10,11 +10,13 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from django.db import connection, transaction
 
 _local = threading.local()
@@ -25,8 +27,15 @@ def is_sqlite() -> bool:
 
 
 def stored_time(moment: datetime) -> Any:
-    """A time as the database's driver takes it in raw SQL."""
-    return connection.ops.adapt_datetimefield_value(moment)
+    """A time as the database's driver takes it in raw SQL: on SQLite the text that Django stores, "+00:00" cut off."""
+    if connection.vendor == "sqlite":
+        return str(moment if moment.tzinfo is UTC else moment.astimezone(UTC))[:-6]
+    return moment
+
+
+def json_text(ids: Sequence[int]) -> str:
+    """Ids as one parameter, for SQLite's ``json_each``."""
+    return orjson.dumps(ids).decode()
 
 
 class Busy(Exception):
@@ -54,8 +63,11 @@ def write_transaction(*, wait: bool = True) -> Iterator[None]:
 
 
 def checkpoint() -> None:
-    """Move SQLite's write-ahead log into the database, outside anybody's commit. Nothing on PostgreSQL."""
-    if is_sqlite() and not connection.in_atomic_block:
+    """Move SQLite's write-ahead log into the database, outside anybody's commit; at most once a second, since it flushes
+    the disk. Nothing on PostgreSQL."""
+    now = time.monotonic()
+    if is_sqlite() and not connection.in_atomic_block and now - getattr(_local, "checkpoint_at", 0.0) > 1:
+        _local.checkpoint_at = now
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
 

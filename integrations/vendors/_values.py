@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from integrations.types import ConnectorConfig, Json
@@ -89,5 +91,12 @@ def stable_id(config: ConnectorConfig, message_id: str) -> str:
 
     Two connectors at one account may each have to act on one event, so the bare message id would hide the second.
     """
-    namespace = UUID(config.uid) if config.uid else uuid5(NAMESPACE_URL, config.name)
-    return str(uuid5(namespace, message_id))
+    text = hashlib.sha1(_namespace(config.uid, config.name) + message_id.encode(), usedforsecurity=False).hexdigest()
+    # A version 5 UUID (RFC 9562 §5.5), put together here: the uuid module takes several times as long for each event.
+    variant = "89ab"[int(text[16], 16) & 3]
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
+
+
+@lru_cache(maxsize=1024)
+def _namespace(uid: str, name: str) -> bytes:
+    return (UUID(uid) if uid else uuid5(NAMESPACE_URL, name)).bytes
