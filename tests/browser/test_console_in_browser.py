@@ -105,7 +105,7 @@ def tab_to(page: Any, words: str, most: int = 120) -> None:
         page.keyboard.press("Tab")
         said = page.evaluate(
             "(() => { const e = document.activeElement; const label = e.labels && e.labels[0];"
-            " return e.getAttribute('aria-label') || (label && label.textContent) || e.textContent || e.value || ''; })()"
+            " return e.getAttribute('aria-label') || label?.textContent || e.textContent || e.value || ''; })()"
         )
         if words in said:
             return
