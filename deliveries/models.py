@@ -257,3 +257,4 @@ class Pump(models.Model):
 from deliveries.alarm import AlertRule as AlertRule  # noqa: E402  # the models of alarms stand in their own file
 from deliveries.alarm import AlertTarget as AlertTarget  # noqa: E402
 from deliveries.alarm import Problem as Problem  # noqa: E402
+from deliveries.tally import Tally as Tally  # noqa: E402

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
-from deliveries import alerts, hold, problems, queue, retention
+from deliveries import alerts, hold, problems, queue, retention, tally
 from deliveries.engine.claim import due_times
 from deliveries.engine.writing import checkpoint
 from deliveries.lifeline import stopping
@@ -32,5 +32,6 @@ def sweep(now: datetime) -> None:
 def hourly(now: datetime) -> None:
     """Every hour: what is held too long or kept long enough goes. A task has its time; the next hour does the rest."""
     hold.expire_held(now)
+    tally.refresh(now)
     ends = time.monotonic() + HOURLY_SECONDS
     retention.delete_old(now, goes_on=lambda: time.monotonic() < ends and not stopping())

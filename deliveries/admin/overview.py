@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db.models import Count, F, Max, Min
-from django.db.models.functions import TruncDay, TruncHour, TruncMinute
 from django.http import HttpRequest
 from django.utils import timezone
 
+from deliveries import tally
 from deliveries.admin import badges
 from deliveries.admin.charts import Bar, stacked
 from deliveries.alarm import AlertTarget, Problem
@@ -31,16 +31,15 @@ class Range:
     label: str
     span: timedelta
     bucket: timedelta
-    truncate: Any
     shown: str
     kept: int  # seconds the counts are kept: the longer the range, the less a minute matters
 
 
 RANGES = {
-    "1h": Range("1 hour", timedelta(hours=1), timedelta(minutes=5), TruncMinute, "%H:%M", 5),
-    "24h": Range("24 hours", DAY, timedelta(hours=1), TruncHour, "%H:00", 15),
-    "7d": Range("7 days", timedelta(days=7), timedelta(hours=6), TruncHour, "%d %b %H:00", 120),
-    "30d": Range("30 days", timedelta(days=30), timedelta(days=1), TruncDay, "%d %b", 600),
+    "1h": Range("1 hour", timedelta(hours=1), timedelta(minutes=5), "%H:%M", 5),
+    "24h": Range("24 hours", DAY, timedelta(hours=1), "%H:00", 15),
+    "7d": Range("7 days", timedelta(days=7), timedelta(hours=6), "%d %b %H:00", 120),
+    "30d": Range("30 days", timedelta(days=30), timedelta(days=1), "%d %b", 600),
 }
 
 
@@ -74,13 +73,12 @@ def chart_bars(chosen: Range, now: datetime) -> list[Bar]:
 def _bars(chosen: Range, now: datetime) -> list[Bar]:
     end = _floor(now, chosen.bucket) + chosen.bucket
     start = end - chosen.span
-    made = Delivery.objects.filter(created_at__gte=start).order_by().annotate(at=chosen.truncate("created_at"))
-    rows: Any = made.values("at", "status").annotate(count=Count("id"))
     found: dict[datetime, dict[str, int]] = {}
-    for row in rows:
-        counts = found.setdefault(_floor(row["at"], chosen.bucket), {})
-        name = CHARTED.get(row["status"], row["status"])
-        counts[name] = counts.get(name, 0) + row["count"]
+    rows = tally.counted(start, None, minutes=True) if chosen.bucket < tally.HOUR else tally.since(start)
+    for moment, status, count in rows:
+        counts = found.setdefault(_floor(moment, chosen.bucket), {})
+        name = CHARTED.get(status, status)
+        counts[name] = counts.get(name, 0) + count
     times = [start + chosen.bucket * number for number in range(round(chosen.span / chosen.bucket))]
     return [Bar(f"{moment:{chosen.shown}}", found.get(moment, {})) for moment in times]
 

@@ -1,0 +1,67 @@
+"""The counts of closed hours: right, kept, and counted again while something of the hour is under way."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from deliveries import tally
+from deliveries.admin.overview import RANGES, chart_bars
+from deliveries.models import Delivery
+from integrations.models import Connector
+from tests import rows
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2025, 11, 22, 9, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def connector() -> Connector:
+    return rows.connector()
+
+
+def made(connector: Connector, hours_ago: int, status: str = "delivered") -> Delivery:
+    return rows.delivery(connector, status, created_at=NOW.replace(minute=10) - HOUR * hours_ago)
+
+
+def test_kept_and_live_hours_make_the_same_counts_as_live_alone(connector: Connector) -> None:
+    for hours, status in ((0, "delivered"), (1, "failed"), (1, "delivered"), (5, "delivered"), (30, "failed")):
+        made(connector, hours, status)
+    start = NOW.replace(minute=0) - HOUR * 48
+    live = sorted(tally.counted(start, None))
+    assert tally.refresh(NOW) == 32 * 24
+    assert sorted(tally.since(start)) == live
+    assert [(at.hour, status, count) for at, status, count in live] == [
+        (3, "failed", 1),
+        (4, "delivered", 1),
+        (8, "delivered", 1),
+        (8, "failed", 1),
+        (9, "delivered", 1),
+    ]
+
+
+def test_settled_hours_are_counted_once_and_others_again(connector: Connector) -> None:
+    made(connector, 3)
+    waiting = made(connector, 4, "retrying")
+    tally.refresh(NOW)
+    assert tally.refresh(NOW) == 1
+    Delivery.objects.filter(pk=waiting.pk).update(status="delivered")
+    assert tally.refresh(NOW) == 1
+    assert tally.refresh(NOW) == 0
+    assert tally.refresh(NOW + HOUR) == 1
+    assert [count for _, status, count in tally.since(NOW - HOUR * 9) if status == "delivered"] == [1, 1]
+
+
+@pytest.mark.parametrize(("name", "bars"), [("1h", 12), ("24h", 24), ("7d", 28), ("30d", 30)])
+def test_the_chart_counts_what_is_in_its_range(connector: Connector, name: str, bars: int) -> None:
+    made(connector, 0)
+    made(connector, 10, "failed")
+    made(connector, 100)
+    made(connector, 24 * 40)
+    tally.refresh(NOW)
+    chart = chart_bars(RANGES[name], NOW)
+    assert len(chart) == bars
+    expected = {"1h": 1, "24h": 2, "7d": 3, "30d": 3}[name]
+    assert sum(bar.total for bar in chart) == expected
