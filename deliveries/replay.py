@@ -20,11 +20,11 @@ from django.utils import timezone
 from deliveries import hold, log
 from deliveries.engine.writing import write_transaction
 from deliveries.models import Delivery, Replay, Status
-from deliveries.replay_plan import candidates, preview, total, wanted_statuses
+from deliveries.replay_plan import PAST_IDENTIFIES, candidates, preview, total, wanted_statuses
 from integrations.models import Connector
 from integrations.types import Cause
 
-__all__ = ["NotReplayable", "advance", "preview", "progress", "replay_one", "start", "stop"]
+__all__ = ["NotReplayable", "advance", "preview", "progress", "replay_one", "start", "start_past_identifies", "stop"]
 BATCH = 500
 FIRST_FEW = 20  # under way at the start; then as many as have ended
 MOST_UNDER_WAY = 5000
@@ -72,6 +72,17 @@ def start(filters: log.Filters, *, by: str, as_sent: bool = False, include_deliv
     if "connector" in filters:  # by id: it may be renamed while the job runs
         filters["connector"] = str(log.named(Connector, filters["connector"], "connector"))
     wanted_statuses(filters, include_delivered)
+    return _start(filters, by=by, as_sent=as_sent, include_delivered=include_delivered)
+
+
+def start_past_identifies(connector: Connector, *, by: str) -> Replay:
+    """A job that sends every person's newest identify event again: for a changed channel or preference mapping."""
+    return _start(
+        {"connector": str(connector.pk), PAST_IDENTIFIES: "newest"}, by=by, as_sent=False, include_delivered=True
+    )
+
+
+def _start(filters: log.Filters, *, by: str, as_sent: bool, include_delivered: bool) -> Replay:
     rows = candidates(filters, as_sent=as_sent, include_delivered=include_delivered)
     newest = Delivery.objects.order_by("-id").values_list("id", flat=True).first() or 0
     replay = Replay.objects.create(

@@ -18,11 +18,12 @@ from deliveries import log
 from deliveries.models import Delivery, Status
 from integrations import mapping, registry, selectors
 from integrations.models import Connector
-from integrations.types import ConnectorConfig, NotSent
+from integrations.types import ConnectorConfig, EventKind, NotSent
 
 FINISHED = (Status.FAILED, Status.SKIPPED, Status.DELIVERED)
 UNDER_WAY = (Status.WAITING, Status.SENDING, Status.RETRYING, Status.HELD)
 SAMPLE = 200
+PAST_IDENTIFIES = "past_identifies"  # a filter of our own, beside those of the log
 
 
 def wanted_statuses(filters: log.Filters, include_delivered: bool = False) -> list[str]:
@@ -53,8 +54,18 @@ def _newer(*statuses: str) -> Exists:
 
 def candidates(filters: log.Filters, *, as_sent: bool = False, include_delivered: bool = False) -> QuerySet[Delivery]:
     """What is to be replayed: the matching ones that did not get there since and are not on their way."""
+    if filters.get(PAST_IDENTIFIES):
+        return past_identifies(int(filters["connector"]))
     rows = matching(filters, as_sent=as_sent, include_delivered=include_delivered)
     return rows.filter(~_newer(Status.DELIVERED, *UNDER_WAY))
+
+
+def past_identifies(connector_id: int) -> QuerySet[Delivery]:
+    """Of each person the newest identify event that this connector had, whatever became of it: what a changed mapping
+    has to be applied to. Events of nobody known are left out."""
+    identifies = Delivery.objects.filter(connector_id=connector_id, event__type=EventKind.IDENTIFY)
+    newer = identifies.filter(event__user_id=OuterRef("event__user_id"), id__gt=OuterRef("id"))
+    return identifies.exclude(event__user_id="").filter(~Exists(newer), status__in=FINISHED)
 
 
 def total(rows: QuerySet[Delivery]) -> int:
