@@ -129,7 +129,16 @@ def _entry(link: Link, request: HttpRequest) -> dict[str, Any] | None:
     except NoReverseMatch:  # the page belongs to an app that is not installed
         return None
     current = request.path == url or (url != reverse("admin:index") and request.path.startswith(url))
-    return {"label": link.label, "url": url, "current": current}
+    return {"label": link.label, "url": url, "current": current, "count": _count(link)}
+
+
+def _count(link: Link) -> int:
+    """What stands beside a link in red: the open problems."""
+    if link.view != "deliveries_problem_changelist":
+        return 0
+    from deliveries.alarm import Problem
+
+    return Problem.objects.filter(state="open").count()
 
 
 def _shortened(pattern: URLPattern | URLResolver) -> URLPattern | URLResolver:

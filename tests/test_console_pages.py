@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from django.core.cache import cache
 from django.db import connection
@@ -158,9 +159,27 @@ def test_query_count_does_not_grow(page: str) -> None:
     assert few <= 25
 
 
+@pytest.mark.parametrize("slug", ["segment", "suprsend", "webhook"])
+def test_a_connectors_page_takes_at_most_25_queries(slug: str) -> None:
+    m = made()
+    row = Connector.objects.create(name=slug, vendor=slug, status="paused", settings={"url": "https://example.com"})
+    row.sources.add(m.source)
+    client = person("owner")
+    client.get(f"/connectors/{row.pk}/")
+    cache.clear()
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(f"/connectors/{row.pk}/").status_code == 200
+    assert len(queries) <= 25
+
+
 def test_a_viewer_sees_no_personal_fields() -> None:
     m = made()
     viewer, operator = person("viewer"), person("operator")
+    identify = {"type": "identify", "messageId": "i1", "userId": "u", "traits": {"email": "secret@example.com"}}
+    event_of(m.source, 90, type="identify", name="", user_id="u", body=orjson.dumps(identify).decode())
+    connector = f"/connectors/{m.connector.pk}/"
+    assert "secret@example.com" in person("editor").get(connector).content.decode()
+    assert "secret@example.com" not in viewer.get(connector).content.decode()
     for page in ("/deliveries/", f"/deliveries/{m.failed.pk}/", f"/events/{m.failed.event_id}/", "/deliveries/export/"):
         assert "user_1" in operator.get(page).content.decode(), page
         html = viewer.get(page).content.decode()

@@ -68,7 +68,7 @@ class ConnectorAdmin(CatalogPages, TestPages, PageAdmin):
             "draft": badges.is_draft(connector),
             "read_only": not request.user.has_perm(CHANGE),
             "hold_days": settings.HOLD_DAYS,
-            "fields": figures.trait_fields(),
+            "fields": figures.trait_fields() if request.user.has_perm(CHANGE) else [],  # samples are personal
             "crumbs": self.crumbs(),
             "traffic_lately": figures.traffic_since(connector, now, hours=1),
             **self.preview_context(request, connector),

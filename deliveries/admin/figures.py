@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Count, Min
 
 from deliveries.log import UNUSUAL
@@ -27,6 +28,15 @@ def traffic_since(connector: Connector, now: datetime, *, hours: int) -> bool:
 
 
 def trait_fields() -> list[tuple[str, str]]:
+    """Kept for half a minute: many open the same form."""
+    found: list[tuple[str, str]] | None = cache.get("trait-fields")
+    if found is None:
+        found = _trait_fields()
+        cache.set("trait-fields", found, 30)
+    return found
+
+
+def _trait_fields() -> list[tuple[str, str]]:
     """The fields of recent identify events with a sample of each, for whoever maps them. Masked samples are enough."""
     newest = Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
     recent = Event.objects.filter(type="identify", id__gt=newest - LOOKED_AT).order_by("-id")[:LATEST]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Model, QuerySet
 
 from deliveries import log
@@ -71,5 +72,9 @@ def search_filter(text: str) -> dict[str, str]:
 
 def recent_names() -> list[str]:
     """The event names among the newest events: what a person most likely filters by."""
-    newest = Event.objects.order_by("-id").values_list("name", "type")[:SEARCHED_NAMES]
-    return sorted({name or kind for name, kind in newest}, key=str.lower)
+    found: list[str] | None = cache.get("recent-names")
+    if found is None:
+        newest = Event.objects.order_by("-id").values_list("name", "type")[:SEARCHED_NAMES]
+        found = sorted({name or kind for name, kind in newest}, key=str.lower)
+        cache.set("recent-names", found, 15)
+    return found
