@@ -63,8 +63,8 @@ def write_transaction(*, wait: bool = True) -> Iterator[None]:
 
 
 def checkpoint() -> None:
-    """Move SQLite's write-ahead log into the database, outside anybody's commit; at most once a second, since it flushes
-    the disk. Nothing on PostgreSQL."""
+    """Move SQLite's write-ahead log into the database, outside anybody's commit; at most once a second, since it
+    flushes the disk. Nothing on PostgreSQL."""
     now = time.monotonic()
     if is_sqlite() and not connection.in_atomic_block and now - getattr(_local, "checkpoint_at", 0.0) > 1:
         _local.checkpoint_at = now
