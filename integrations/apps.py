@@ -7,6 +7,7 @@ class IntegrationsConfig(AppConfig):
     verbose_name = "Connections"
 
     def ready(self) -> None:
+        from integrations import checks  # noqa: F401  # registers the system checks
         from integrations.models import ConfigVersion, Connector
         from integrations.regions import seed_regions
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from deliveries import explained
 from deliveries.admin import words
 from deliveries.core import personal
 from deliveries.models import Attempt, Delivery, Status
@@ -19,7 +20,7 @@ CUT = 4000
 def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any]:
     """``masked``: personal fields are hidden, for a viewer."""
     tries = list(delivery.log.all())
-    said = words.sentences(delivery, tries, now)
+    said = explained.sentences(delivery, tries, now)
     shown = [_try(attempt, masked=masked) for attempt in tries]
     user = delivery.event.user_id or delivery.event.anonymous_id
     payload = delivery.event.payload
@@ -35,7 +36,7 @@ def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any
         "replays": list(delivery.replays.select_related("replay").order_by("id")[:20]),
         "notes": [line for line in delivery.notes.splitlines() if line],
         "can_replay": delivery.status in (Status.DELIVERED, Status.FAILED, Status.SKIPPED),
-        "most_tries": words.most_tries(delivery.connector.retry),
+        "most_tries": explained.most_tries(delivery.connector.retry),
         "waits": delivery.status in (Status.WAITING, Status.RETRYING),
     }
     return {**facts, "copied": copy_text(delivery, said, shown)}

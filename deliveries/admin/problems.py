@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
-from deliveries import problems
-from deliveries.admin import listing, words
+from deliveries import explained, problems
+from deliveries.admin import listing
 from deliveries.alarm import AlertRule, AlertTarget, Problem
 from deliveries.alerts import send_test
 from integrations import history
@@ -43,7 +43,7 @@ class ProblemAdmin(PageAdmin):
         said = None
         if problem.sample is not None:
             problem.sample.connector = problem.connector
-            said = words.sentences(problem.sample, list(problem.sample.log.all()), timezone.now())
+            said = explained.sentences(problem.sample, list(problem.sample.log.all()), timezone.now())
         crumbs = [("Problems", self.link("changelist"))]
         return self.show(request, "console/problem.html", problem.title, problem=problem, said=said, crumbs=crumbs)
 

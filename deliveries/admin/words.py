@@ -1,16 +1,8 @@
-"""Deliveries in words: short reasons for lists, whole sentences for the page."""
+"""Deliveries in a few words, for lists. Whole sentences are in :mod:`deliveries.explained`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from urllib.parse import urlsplit
-
-import orjson
-
-from deliveries.core import causes, retry
-from deliveries.models import Attempt, Delivery
-from integrations import registry
+from deliveries.models import Delivery
 from integrations.types import Cause
 
 REASONS: dict[str, str] = {
@@ -39,42 +31,3 @@ REASONS: dict[str, str] = {
 def reason(delivery: Delivery) -> str:
     """One line for a list: why it is not simply delivered; "" where it is."""
     return REASONS.get(delivery.cause, "")
-
-
-def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> causes.Explanation:
-    """Headline, explanation and what to do, of what happened to this delivery."""
-    last = tries[-1] if tries else None
-    vendor = registry.get(delivery.connector.vendor)
-    return causes.explain(
-        delivery.status,
-        delivery.cause,
-        vendor=delivery.connector.vendor,
-        vendor_label=vendor.label if vendor else delivery.connector.vendor,
-        connector_name=delivery.connector.name,
-        event_name=delivery.event.name or delivery.event.type,
-        detail=delivery.detail,
-        host=host_of(last),
-        http_status=last.response_status if last else None,
-        duration_ms=last.duration_ms if last else None,
-        tries=delivery.attempts,
-        max_tries=most_tries(delivery.connector.retry),
-        next_attempt_at=delivery.next_attempt_at if delivery.open else None,
-        now=now,
-    )
-
-
-def most_tries(policy: str | list[int]) -> int:
-    """The first try and all the repeats of a schedule; 0 for one that is not known."""
-    try:
-        return retry.max_tries(retry.parse_policy(policy))
-    except ValueError:
-        return 0
-
-
-def host_of(attempt: Attempt | None) -> str:
-    if attempt is None:
-        return ""
-    try:
-        return urlsplit(orjson.loads(attempt.request).get("url", "")).hostname or ""
-    except ValueError:
-        return ""
