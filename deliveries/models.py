@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from deliveries.core import documents
 from integrations.models import Connector, Source
 from integrations.types import Cause
 
@@ -61,7 +61,7 @@ class Event(models.Model):
 
     @property
     def payload(self) -> dict[str, Any]:
-        return orjson.loads(self.body)
+        return documents.load(self.body)
 
 
 class Delivery(models.Model):

@@ -19,6 +19,7 @@ BEAT = "deliveries.tasks.beat"
 SWEEP = "deliveries.tasks.sweep"
 HOURLY = "deliveries.tasks.hourly"
 ADVANCE_REPLAY = "deliveries.tasks.advance_replay"
+PRACTISE = "deliveries.tasks.practise"
 NEXT_DUE = "signalbox: next due"
 # A queued drain that nobody took up in this time is taken for lost (a flushed Redis), and another is queued.
 LOST_AFTER = timedelta(seconds=10)
@@ -43,6 +44,13 @@ def woken() -> None:
     Pump.objects.filter(id=1, woken_at__isnull=False).update(woken_at=None)
 
 
+def start_over() -> None:
+    """A cluster has started: what an earlier one had taken up may have died with it, so have the rows looked at now and
+    not at the next sweep."""
+    woken()
+    wake()
+
+
 def beat() -> None:
     """Ask some worker for a sign of life."""
     async_task(BEAT)
@@ -50,6 +58,11 @@ def beat() -> None:
 
 def advance_replay(replay_id: int) -> None:
     async_task(ADVANCE_REPLAY, replay_id)
+
+
+def practise() -> None:
+    """Have the practice website send its events."""
+    async_task(PRACTISE)
 
 
 def wake_at(moment: datetime) -> None:

@@ -9,8 +9,10 @@ never to be called again ("Consumers": a status code of 410 means the endpoint s
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from urllib.parse import quote
 
 from standardwebhooks import Webhook
 
@@ -28,6 +30,9 @@ from integrations.types import (
     Vendor,
     Verdict,
 )
+
+MAX_ID = 255
+PLAIN = "!#$&'()*+,/:;<=>?@[]^`{|}~"  # with letters, digits and -_. what stays as it is
 
 SETTINGS = (
     Setting(
@@ -93,12 +98,20 @@ def batch_size(config: ConnectorConfig) -> int:
 
 
 def sign(request: OutgoingRequest, config: ConnectorConfig, message_id: str, now: datetime) -> Mapping[str, str]:
-    """The three Standard Webhooks headers; the signature only where a secret is set. No dot may stand in the id."""
-    identifier = message_id.replace(".", "_")
+    """The three Standard Webhooks headers; the signature only where a secret is set."""
+    identifier = webhook_id(message_id)
     headers = {"webhook-id": identifier, "webhook-timestamp": str(int(now.timestamp()))}
     if secret := config.secret("signing_secret"):
         headers["webhook-signature"] = Webhook(secret).sign(identifier, now, request.content().decode())
     return headers
+
+
+def webhook_id(message_id: str) -> str:
+    """The id as a header can carry it: no dot (it separates what is signed), no control or foreign characters, and not
+    longer than receivers take. Most ids stay as they are."""
+    if len(message_id) > MAX_ID:
+        return hashlib.sha256(message_id.encode()).hexdigest()
+    return quote(message_id, safe=PLAIN).replace(".", "_")
 
 
 def classify(response: Response, config: ConnectorConfig) -> Verdict | None:

@@ -30,12 +30,13 @@ def stored(server: Server, message_id: str) -> list[Any]:
     return [json.loads(body) for found, body in rows if found == message_id]
 
 
-def speak(server: Server, raw: bytes | Iterable[bytes]) -> bytes:
-    """Exactly these bytes on a connection of their own; the answer's status line, or b"" if there is none."""
+def speak(server: Server, raw: bytes | Iterable[bytes], hang_up: bool = True) -> bytes:
+    """Exactly these bytes on a connection of their own, then hang up; the answer, or b"" if there is none."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as sock:
         for part in [raw] if isinstance(raw, bytes) else raw:
             sock.sendall(part)
-        sock.shutdown(socket.SHUT_WR)
+        if hang_up:
+            sock.shutdown(socket.SHUT_WR)
         answer = b""
         while part := sock.recv(65536):
             answer += part
@@ -138,7 +139,8 @@ def test_broken_chunks(running: Server, key: str) -> None:
 
 def test_expect_continue(running: Server, key: str) -> None:
     body = document(messageId="expected")
-    answer = speak(running, [head(key, "Expect: 100-continue", f"Content-Length: {len(body)}"), body])
+    lines = ["Expect: 100-continue", f"Content-Length: {len(body)}", "Connection: close"]
+    answer = speak(running, [head(key, *lines), body], hang_up=False)
     assert b"HTTP/1.1 200 " in answer
     assert len(stored(running, "expected")) == 1
 

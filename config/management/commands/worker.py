@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from deliveries import lifeline, queue
+
+log = logging.getLogger("signalbox.serve")
 
 
 class Command(BaseCommand):
@@ -15,3 +18,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         queue.run_cluster()
         lifeline.end_when_cut(grace=32)  # after the fork: a thread must not exist when workers are forked
+        try:
+            queue.start_over()
+        except Exception:
+            log.exception("The workers could not be woken; the sweep will")
