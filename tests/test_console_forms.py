@@ -1,0 +1,117 @@
+"""What the console's forms do when they are sent: set-up, sources, connectors, the steps to a new one, people."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from config.models import SetupLink, User
+from integrations.models import Connector, EventRule, Source, WriteKey
+from tests.console import connector_form, made, person
+
+pytestmark = pytest.mark.django_db
+
+
+def test_set_up_link_makes_the_first_owner_and_works_once() -> None:
+    token, client = SetupLink.issue(), Client()
+    assert client.get(f"/setup/{token}").status_code == 200
+    data = {"name": "Ada", "email": "Ada@Example.com", "password": "correct horse staple"}
+    weak = client.post(f"/setup/{token}/", {**data, "password": "password"})
+    assert (weak.status_code, User.objects.count()) == (200, 0)
+    answer = client.post(f"/setup/{token}/", data)
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+    assert list(User.objects.values_list("name", "email", "role")) == [("Ada", "ada@example.com", "owner")]
+    assert client.get("/").status_code == 200
+    assert Client().post(f"/setup/{token}/", {**data, "email": "eve@example.com"}).status_code == 410
+    assert Client().get(f"/setup/{SetupLink.issue()}/").status_code == 410
+    assert User.objects.count() == 1
+
+
+def test_unknown_or_old_set_up_link_is_refused() -> None:
+    token = SetupLink.issue()
+    SetupLink.objects.update(created_at="2020-01-01T00:00:00Z")
+    assert Client().get(f"/setup/{token}").status_code == 410
+    assert Client().get("/setup/nonsense").status_code == 410
+
+
+def test_key_is_shown_once_and_stored_nowhere_readable() -> None:
+    client = person("editor")
+    answer = client.post("/sources/add/?service=segment", {"name": "app"}, follow=True)
+    key = WriteKey.objects.get(source__name="app").key
+    assert key in answer.content.decode()
+    assert key not in client.get(answer.request["PATH_INFO"]).content.decode()
+
+
+def test_saving_a_connector_keeps_its_secret_and_writes_history() -> None:
+    m = made()
+    region = m.connector.region
+    data = {
+        **connector_form(region),
+        "name": "Segment EU",
+        "rules-TOTAL_FORMS": "1",
+        "rules-0-name": "Response Submitted",
+        "rules-0-send": "on",
+        "rules-0-send_as": "survey_responded",
+    }
+    client = person("editor")
+    assert client.post(f"/connectors/{m.connector.pk}/", data).status_code == 302
+    row = Connector.objects.get(pk=m.connector.pk)
+    assert (row.name, row.secrets) == ("Segment EU", {"write_key": "wk_very_secret_1234"})
+    assert list(EventRule.objects.values_list("name", "send_as")) == [("Response Submitted", "survey_responded")]
+    html = client.get(f"/connectors/{m.connector.pk}/").content.decode()
+    assert "Segment – production" in html  # before → after, in the history
+    client.post(
+        f"/connectors/{m.connector.pk}/",
+        {**connector_form(region), "name": "Segment EU", "secret_write_key": "fresh_key_987654"},
+    )
+    assert Connector.objects.get(pk=m.connector.pk).secrets == {"write_key": "fresh_key_987654"}
+    assert "fresh_key_987654" not in client.get(f"/connectors/{m.connector.pk}/").content.decode()
+
+
+def test_wizard_from_card_to_on() -> None:
+    source, client = Source.objects.create(name="website"), person("editor")
+    answer = client.post("/connectors/new/segment/", {"name": "New one", "secret_write_key": "wk_1234567890ab"})
+    row = Connector.objects.get()
+    assert (answer["Location"], row.status, row.status_at) == (f"/connectors/{row.pk}/setup/region/", "off", None)
+    page = client.get(answer["Location"])
+    region = page.context["form"].fields["region"].queryset.last()
+    answer = client.post(answer["Location"], {"region": region.pk})
+    assert answer["Location"] == f"/connectors/{row.pk}/setup/events/"
+    tables = {f"{p}-{n}": "0" for p in ("rules", "filters") for n in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    answer = client.post(answer["Location"], {"prefix": "segment : ", "other_events": "send", **tables})
+    assert answer["Location"] == f"/connectors/{row.pk}/setup/test/"
+    answer = client.post(f"/connectors/{row.pk}/setup/on/", {"sources": [source.pk]})
+    row.refresh_from_db()
+    assert (answer["Location"], row.status, row.prefix, row.region) == (
+        f"/connectors/{row.pk}/",
+        "active",
+        "segment : ",
+        region,
+    )
+    assert row.secrets == {"write_key": "wk_1234567890ab"}
+    assert list(row.sources.all()) == [source]
+
+
+def test_preview_follows_the_form_and_saves_nothing() -> None:
+    m = made()
+    data = {
+        **connector_form(m.connector.region),
+        "name": "Segment – production",
+        "rules-TOTAL_FORMS": "1",
+        "rules-0-name": "Response Submitted",
+        "rules-0-send": "on",
+        "rules-0-send_as": "renamed_here",
+    }
+    html = person("operator").post(f"/connectors/{m.connector.pk}/preview/", data).content.decode()
+    assert "renamed_here" in html
+    assert EventRule.objects.count() == 0
+
+
+def test_the_last_owner_stays() -> None:
+    client = person("owner")
+    owner = User.objects.get()
+    answer = client.post(
+        f"/people/{owner.pk}/", {"name": "O", "email": owner.email, "role": "viewer", "is_active": "on"}
+    )
+    assert "last owner" in answer.content.decode()
+    assert User.objects.get().role == "owner"
