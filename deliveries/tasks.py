@@ -29,6 +29,12 @@ def hourly() -> None:
     every_hour(timezone.now())
 
 
+def practise() -> None:
+    from deliveries import practice
+
+    practice.send()
+
+
 def advance_replay(replay_id: int) -> None:
     from deliveries.replay import advance
 

@@ -1,4 +1,4 @@
-"""Finds the vendor modules. A file in ``vendors/`` that does not begin with an underscore is a vendor; nothing else is needed."""
+"""Finds the vendor modules: a file in ``vendors/`` without a leading underscore is a vendor; no list is kept."""
 
 from __future__ import annotations
 

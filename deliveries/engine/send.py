@@ -5,6 +5,7 @@ is none. No redirects, no proxies or netrc from the environment, both timeouts a
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError, NameResolutionError
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
+from deliveries.engine import practice
 from deliveries.engine.addresses import BlockedAddress, parse_networks, pool_classes
 from integrations.types import Cause, OutgoingRequest, Response
 
@@ -94,6 +96,8 @@ class Sender:
         url, host = _prepared_url(request.url)
         if hosts and host not in hosts:
             raise SendFailed(Cause.BLOCKED_ADDRESS, f"{host} is not an address of this service.")
+        if url.startswith(practice.SCHEME):
+            return _practise(request)
         started = time.monotonic()
         if started - self.last_used > IDLE_CLOSE:
             self.adapter.forget_connections()
@@ -116,6 +120,13 @@ class Sender:
             body=body,
             elapsed_ms=round((self.last_used - started) * 1000),
         )
+
+
+def _practise(request: OutgoingRequest) -> Response:
+    try:
+        return practice.answer(request, datetime.now(UTC))
+    except practice.NoAnswer as error:
+        raise SendFailed(Cause.TIMEOUT, "The practice service did not answer in time.") from error
 
 
 def _prepared(request: OutgoingRequest, url: str) -> requests.PreparedRequest:
@@ -143,7 +154,7 @@ def _prepared_url(url: str) -> tuple[str, str]:
         host = urlsplit(prepared.url or "").hostname
     except (requests.RequestException, ValueError) as error:
         raise SendFailed(Cause.UNREACHABLE, f"“{url[:200]}” is not a web address.") from error
-    if not host or urlsplit(prepared.url).scheme not in ("http", "https"):
+    if not host or urlsplit(prepared.url).scheme not in ("http", "https", "practice"):
         raise SendFailed(Cause.UNREACHABLE, f"“{url[:200]}” is not a web address.")
     return str(prepared.url), host
 

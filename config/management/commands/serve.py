@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 
 from config.start import prepare
+from deliveries import practice
 from integrations import selectors
 from integrations.secrets import UnreadableSecret
 
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
         parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
         parser.add_argument("--web-only", action="store_true", help="no workers: they run elsewhere")
+        parser.add_argument("--practice", action="store_true", help="load practice data first")
         parser.add_argument("--worker-only", action="store_true", help="no web: it runs elsewhere")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,6 +36,8 @@ class Command(BaseCommand):
         if options["web_only"] and options["worker_only"]:
             raise CommandError("--web-only and --worker-only together would serve nothing. Give one of them.")
         setup_path = self._prepare()
+        if options["practice"]:
+            practice.load(by="Signalbox")
         host, port = options["host"], options["port"]
         try:
             supervisor = Supervisor(host, port, web=not options["worker_only"], worker=not options["web_only"])

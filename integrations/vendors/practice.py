@@ -1,0 +1,78 @@
+"""Practice service: a stand-in for a real one, for looking around without any account. Nothing leaves the machine.
+
+Documentation: https://www.rfc-editor.org/rfc/rfc9110 (its answers are plain HTTP). The engine answers ``practice://``
+addresses itself, by a script (``deliveries.engine.practice``): the rest of the road is that of every other service.
+"""
+
+from __future__ import annotations
+
+from integrations.types import (
+    ConnectorConfig,
+    Event,
+    EventKind,
+    OutgoingRequest,
+    Region,
+    Setting,
+    Vendor,
+)
+
+ADDRESS = "practice://service"
+SCRIPTS = (
+    ("works", "Works"),
+    ("key", "Wants the right key"),
+    ("shaky", "Fails for a while, then works"),
+)
+SETTINGS = (
+    Setting(
+        name="script",
+        label="How it behaves",
+        kind="choice",
+        required=False,
+        default="works",
+        choices=SCRIPTS,
+        help="What this made-up service does with the events it gets.",
+    ),
+    Setting(
+        name="since",
+        label="Started at",
+        kind="integer",
+        required=False,
+        default=0,
+        help="When a service that fails for a while began, in seconds since 1970. Filled in by the practice data.",
+    ),
+    Setting(
+        name="api_key",
+        label="Key",
+        secret=True,
+        required=False,
+        help="The key that the practice service knows is practice-key-ok; it refuses every other.",
+        where_to_find="It is written here: practice-key-ok",
+    ),
+)
+
+
+def build(event: Event, config: ConnectorConfig) -> OutgoingRequest:
+    return OutgoingRequest(
+        url=f"{config.base_url}/{config.setting('script', 'works')}?since={config.setting('since', 0)}",
+        headers={"Authorization": f"Bearer {config.secret('api_key')}", "Content-Type": "application/json"},
+        json=event.payload,
+    )
+
+
+VENDOR = Vendor(
+    slug="practice",
+    label="Practice service",
+    summary="A made-up service for looking around. Nothing leaves this machine.",
+    docs_url="https://www.rfc-editor.org/rfc/rfc9110",
+    prepare=("Nothing: it needs no account.",),
+    settings=SETTINGS,
+    regions=(Region(slug="here", label="This machine", base_url=ADDRESS),),
+    allowed_hosts=("service",),
+    builders=dict.fromkeys(EventKind, build),
+    test_event={
+        "type": "track",
+        "event": "Response Submitted",
+        "userId": "user_123",
+        "properties": {"survey_id": "srv_1", "response_id": "resp_1", "score": 9},
+    },
+)
