@@ -24,8 +24,10 @@ check: $(VENV)/.development
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
+# BENCH="--quick --only ingest" and so on: see benchmarks/README.md.
 bench: $(VENV)/.development
-	$(BIN)/python -m benchmarks
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
+	$(BIN)/python -m benchmarks $(BENCH)
 
 format: $(VENV)/.development
 	$(BIN)/ruff check --fix-only .

@@ -1,0 +1,1 @@
+"""The benchmarks: `make bench`. See README.md beside this file."""

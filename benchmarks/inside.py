@@ -1,0 +1,112 @@
+"""What has to be done inside a Signalbox installation: see ``within``."""
+
+# ruff: noqa: S608 - numbers and names of our own in SQL
+
+from __future__ import annotations
+
+import json
+import time
+from statistics import median
+
+from django.db import connection
+from django.utils import timezone
+
+from benchmarks.events import event
+from benchmarks.installation import KEYS
+from config.start import prepare as start
+from deliveries.accept import Accepted, store
+from deliveries.core.normalise import envelope, normalise
+from deliveries.engine.claim import LIVE, Want, claim
+from deliveries.engine.writing import is_sqlite
+from integrations.models import Connector, Source, WriteKey
+
+GROUP = 1000
+CLAIMS, CLAIMED = 10, 500
+
+
+def prepare(receiver: str) -> None:
+    """Migrate; a source with a webhook connector, and one with a Segment connector, both to the receiver."""
+    start()
+    for vendor, key in KEYS.items():
+        source = Source.objects.create(name=f"to {vendor}")
+        WriteKey.issue(source, key=key)
+        connector = Connector(name=vendor, vendor=vendor)
+        if vendor == "webhook":
+            connector.settings = {"url": f"{receiver}/hook", "method": "POST", "headers": {}, "batch_size": 1}
+        else:
+            connector.endpoint, connector.secrets = receiver, {"write_key": "bench"}
+        connector.save()
+        connector.sources.add(source)
+
+
+def fill(vendor: str, events: int, run: str) -> int:
+    """Store events for a connector as ingest does, before anybody delivers them."""
+    source = Source.objects.get(name=f"to {vendor}")
+    stored = 0
+    for first in range(0, events, GROUP):
+        now = timezone.now()
+        shared = envelope(now, {})
+        numbers = range(first, min(first + GROUP, events))
+        incoming = [normalise(json.loads(event(run, number)), shared, "track") for number in numbers]
+        stored += store([Accepted(source.id, now, incoming)])
+    return stored
+
+
+def history(rows: int) -> int:
+    """Add delivered events until there are ``rows`` of them; the number there was before."""
+    source = Source.objects.get(name="to webhook")
+    connector = Connector.objects.get(name="webhook")
+    body = event("history", 0)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*), coalesce(max(id), 0) FROM deliveries_event")
+        before, last = cursor.fetchone()
+        wanted = rows - before
+        if wanted <= 0:
+            return int(before)
+        if is_sqlite():
+            numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {wanted})"
+            series, unique = f"{numbers} SELECT", "lower(hex(randomblob(16)))"
+            times = "datetime('now', '-10 days', (i %% 800000) || ' seconds')"
+            table = "n"
+        else:
+            series, unique = "SELECT", "md5(random()::text || i)"
+            times = "now() - interval '10 days' + (i %% 800000) * interval '1 second'"
+            table = f"generate_series(1, {wanted}) AS n(i)"
+        cursor.execute(
+            "INSERT INTO deliveries_event (id, source_id, message_id, type, name, user_id, anonymous_id, received_at, "
+            f"refused, body) {series} {last} + i, {source.id}, {unique}, 'track', 'Order Completed', "
+            f"'user-' || (i %% 10000), '', {times}, '', %s FROM {table}",
+            [body],
+        )
+        cursor.execute(
+            "INSERT INTO deliveries_delivery (event_id, connector_id, status, cause, detail, attempts, lane, "
+            "created_at, next_attempt_at, lease_owner, finished_at, sent_as, notes, as_sent) SELECT id, "
+            f"{connector.id}, 'delivered', '', '', 1, 0, received_at, NULL, '', received_at, '', '', %s "
+            f"FROM deliveries_event WHERE id > {last}",
+            [False],
+        )
+        if is_sqlite():
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            cursor.execute(f"SELECT setval('deliveries_event_id_seq', {last + wanted})")
+            cursor.execute("VACUUM ANALYZE deliveries_event")
+            cursor.execute("VACUUM ANALYZE deliveries_delivery")
+    return int(before)
+
+
+def claims(run: str) -> dict[str, float]:
+    """Claim 500 of at least as many due rows, several times; the median in milliseconds. What was claimed goes again,
+    so that the same is found next time."""
+    due = CLAIMS * CLAIMED + CLAIMED
+    fill("webhook", due, run)
+    connector = Connector.objects.get(name="webhook")
+    taken: list[float] = []
+    for number in range(CLAIMS):
+        begin = time.perf_counter()
+        rows = claim([Want(connector.id, LIVE, CLAIMED)], f"bench-{number}", timezone.now())
+        taken.append(1000 * (time.perf_counter() - begin))
+        assert len(rows) == CLAIMED
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM deliveries_delivery WHERE status <> 'delivered'")
+        cursor.execute("DELETE FROM deliveries_event WHERE message_id LIKE %s", [f"{run}-%"])
+    return {"ms": median(taken[1:])}
