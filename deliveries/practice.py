@@ -11,24 +11,37 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from django.core.cache import cache
 from django.db import transaction
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
-from deliveries import hold, queue
+from deliveries import hold, queue, tally
 from deliveries.accept import Accepted, accept_now
+from deliveries.alarm import Problem
 from deliveries.core import normalise
+from deliveries.engine.writing import write_transaction
 from deliveries.lifeline import stopping
 from deliveries.models import Attempt, Delivery, Event, Lane, Replay
+from deliveries.tally import Tally
+from integrations.history import Change
 from integrations.models import Connector, EventRule, Source
 
 SOURCE = "Practice website"
 SECONDS = 60
+# What the console keeps of counts for a while; it is wrong once the practice data is gone.
+COUNTED = ("overview:numbers", *(f"overview:bars:{kept}" for kept in (5, 15, 120, 600)), "names", "recent-names")
 LANGUAGES = ("en", "nl", "english", "fr")
 NAMES = ("Flow Viewed", "Response Submitted", "Flow Dismissed")
 
 
 def loaded() -> bool:
-    return Source.objects.filter(name=SOURCE).exists()
+    return _sources().exists()
+
+
+def _sources() -> QuerySet[Source]:
+    """By a mark of its own: people may rename it."""
+    return Source.objects.filter(settings__practice=True)
 
 
 def load(by: str) -> None:
@@ -37,7 +50,7 @@ def load(by: str) -> None:
     with transaction.atomic():
         if loaded():
             return
-        source = Source.objects.create(name=SOURCE, vendor="surveys")
+        source = Source.objects.create(name=SOURCE, vendor="surveys", settings={"practice": True})
         works = _connector("Segment (practice)", source, "works", now)
         EventRule.objects.create(connector=works, kind="track", name="Flow Dismissed", send=False)
         EventRule.objects.create(connector=works, kind="track", name="Response Submitted", send_as="survey_responded")
@@ -50,33 +63,55 @@ def load(by: str) -> None:
 
 
 def remove() -> None:
-    """Delete the practice source, its connectors and all that they had."""
-    with transaction.atomic():
-        source = Source.objects.filter(name=SOURCE).first()
-        if source is None:
+    """Delete the practice source, every connector to a made-up service, and all that they had."""
+    with write_transaction():
+        sources = list(_sources())
+        if not sources:
             return
-        connectors = Connector.objects.filter(vendor="practice")
-        deliveries = Delivery.objects.filter(event__source=source)
-        replays = set(deliveries.exclude(replay=None).values_list("replay_id", flat=True))
-        Attempt.objects.filter(delivery__in=deliveries.values("id")).delete()
-        Delivery.objects.filter(id__in=list(deliveries.values_list("id", flat=True))).delete()
-        Event.objects.filter(source=source).delete()
-        Replay.objects.filter(id__in=replays).delete()
-        Lane.objects.filter(connector__in=connectors).delete()
-        for connector in connectors:
-            connector.delete()
-        source.delete()
+        connectors = list(Connector.objects.filter(vendor="practice"))
+        ids = [connector.pk for connector in connectors]
+        _forget(Q(event__source__in=sources) | Q(connector__in=ids))
+        Event.objects.filter(source__in=sources).delete()
+        Replay.objects.filter(filters__connector__in=[str(key) for key in ids]).delete()
+        Problem.objects.filter(connector__in=ids).delete()
+        Lane.objects.filter(connector__in=ids).delete()
+        Change.objects.filter(kind="connector", object_id__in=ids).delete()
+        Change.objects.filter(kind="source", object_id__in=[source.pk for source in sources]).delete()
+        for row in (*connectors, *sources):
+            row.delete()
+    cache.delete_many(COUNTED)
+
+
+def _forget(which: Q) -> None:
+    """Delete these deliveries with their tries, the replays that had no others, and the counts of their hours."""
+    rows = Delivery.objects.filter(which)
+    ids = list(rows.values_list("id", flat=True))
+    if not ids:
+        return
+    first = rows.aggregate(first=Min("created_at"))["first"]
+    replays = set(rows.exclude(replay=None).values_list("replay_id", flat=True))
+    Attempt.objects.filter(delivery__in=ids).delete()
+    Delivery.objects.filter(id__in=ids).delete()
+    others = Delivery.objects.filter(replay__in=replays).values("replay_id")
+    Replay.objects.filter(id__in=replays).exclude(id__in=others).delete()
+    Problem.objects.filter(sample__in=ids).update(sample=None)
+    # Those hours are counted again by the sweep; the log of older ones may be gone, and their counts stay.
+    Tally.objects.filter(hour__gte=first - tally.HOUR).delete()
 
 
 def send(seconds: int = SECONDS) -> None:
     """One event a second, as a website's visitors would cause them, until the time is up or it is removed."""
+    source = _sources().first()
     for document in _documents(seconds):
-        source = Source.objects.filter(name=SOURCE).first()
         if source is None or stopping():
             return
         now = timezone.now()
         event = normalise.normalise(document, normalise.envelope(now, {}))
         accept_now(Accepted(source.pk, now, [event]))
+        if not _sources().filter(pk=source.pk).exists():  # removed meanwhile, perhaps just before this event came
+            _forget(Q(event__source=source.pk))
+            Event.objects.filter(source=source.pk).delete()
+            return
         time.sleep(1)
 
 
@@ -95,11 +130,12 @@ def _documents(count: int) -> Iterator[dict[str, Any]]:
 
 def _connector(name: str, source: Source, script: str, now: datetime, **fields: Any) -> Connector:
     settings = {"script": script, "since": int(now.timestamp())}
+    secrets: Any = {"api_key": "practice-key-old" if script == "key" else "practice-key-ok"}
     connector = Connector.objects.create(
         name=name,
         vendor="practice",
         settings=settings,
-        secrets={"api_key": "practice-key-old" if script == "key" else "practice-key-ok"},
+        secrets=secrets,
         status_at=now,
         **fields,
     )
