@@ -12,6 +12,7 @@ from typing import Any
 from integrations import filters
 from integrations.types import Cause, ConnectorConfig, Event, EventKind, EventRule, Json, NotSent, Vendor
 
+KINDS = {kind.value: kind for kind in EventKind}
 # The field that holds an event's name. Only track calls have event names that people rename with a prefix.
 NAME_FIELDS = {EventKind.TRACK: "event", EventKind.PAGE: "name", EventKind.SCREEN: "name"}
 
@@ -21,7 +22,7 @@ def prepare(payload: dict[str, Json], config: ConnectorConfig, vendor: Vendor, s
 
     Raises NotSent with ``switched_off``, ``not_supported``, ``filtered`` (also where a filter could not be evaluated).
     """
-    kind = EventKind(payload["type"])
+    kind = KINDS[payload["type"]]
     name = event_name(payload)
     if not wanted_by_client(payload, config.name):
         raise NotSent(

@@ -21,14 +21,15 @@ LANES = LIVE, REPLAY, RETRY = 0, 1, 2
 
 
 class Claimed(NamedTuple):
-    """A leased delivery with its event. ``due`` is when it was due; ``attempts`` counts the tries made before."""
+    """A leased delivery with its event. ``due`` is when it was due, as the database gave it, for giving it back;
+    ``attempts`` counts the tries made before."""
 
     id: int
     connector_id: int
     attempts: int
-    due: datetime
+    due: Any
     lane: int
-    as_sent: bool
+    as_sent: bool | int
     replay_of_id: int | None
     source_vendor: str
     body: str
@@ -67,16 +68,13 @@ def claim(wants: Sequence[Want], owner: str, now: datetime) -> list[Claimed]:
     """Up to each want's limit of its due deliveries, oldest first, leased to ``owner`` until now + LEASE."""
     if not wants:
         return []
-    until = now + LEASE
+    read = _claim_sqlite if is_sqlite() else _claim_postgresql
     with write_transaction():
-        if is_sqlite():
-            picked = _claim_sqlite(wants, owner, now, until)
-        else:
-            return _claim_postgresql(wants, owner, now, until)
-    return _with_events_sqlite(picked)
+        rows = read(wants, owner, now, now + LEASE)
+    return sorted(map(Claimed._make, rows), key=lambda row: (row.due, row.id))
 
 
-def _claim_postgresql(wants: Sequence[Want], owner: str, now: datetime, until: datetime) -> list[Claimed]:
+def _claim_postgresql(wants: Sequence[Want], owner: str, now: datetime, until: datetime) -> list[Any]:
     query = f"""
         WITH picked AS MATERIALIZED (
             SELECT due.id, due.next_attempt_at AS due
@@ -99,58 +97,29 @@ def _claim_postgresql(wants: Sequence[Want], owner: str, now: datetime, until: d
     ids, lanes, limits = ([want[column] for want in wants] for column in range(3))
     with connection.cursor() as cursor:
         cursor.execute(query, [ids, lanes, limits, now, owner, until])
-        rows = [Claimed(*row) for row in cursor.fetchall()]
-    return sorted(rows, key=lambda row: (row.due, row.id))
+        return cursor.fetchall()
 
 
-def _claim_sqlite(wants: Sequence[Want], owner: str, now: datetime, until: datetime) -> list[tuple[int, str]]:
+def _claim_sqlite(wants: Sequence[Want], owner: str, now: datetime, until: datetime) -> list[Any]:
+    """The driver turns columns of times and booleans into Python's, slowly; "|| ''" and "+" keep it from that."""
     database = connection.connection
-    picked: list[tuple[int, str]] = []
+    rows: list[Any] = []
     for want in wants:
-        picked += database.execute(
-            "SELECT id, next_attempt_at FROM deliveries_delivery INDEXED BY delivery_due "  # noqa: S608
-            f"WHERE connector_id = ? AND lane = ? AND status IN {DUE} AND next_attempt_at <= ? "
-            "ORDER BY next_attempt_at LIMIT ?",
+        rows += database.execute(
+            "SELECT d.id, d.connector_id, d.attempts, d.next_attempt_at || '', d.lane, +d.as_sent, d.replay_of_id, "  # noqa: S608
+            "s.vendor, e.body FROM deliveries_delivery d INDEXED BY delivery_due "
+            "CROSS JOIN deliveries_event e ON e.id = d.event_id CROSS JOIN integrations_source s ON s.id = e.source_id "
+            f"WHERE d.connector_id = ? AND d.lane = ? AND d.status IN {DUE} AND d.next_attempt_at <= ? "
+            "ORDER BY d.next_attempt_at LIMIT ?",
             (want.connector_id, want.lane, stored_time(now), want.limit),
         ).fetchall()
     # One statement for all rows: the driver gives up Python's lock once, not once a row.
     database.execute(
         "UPDATE deliveries_delivery SET status = 'sending', lease_owner = ?, next_attempt_at = ? "
         "WHERE id IN (SELECT value FROM json_each(?))",
-        (owner, stored_time(until), json_text([row_id for row_id, _ in picked])),
+        (owner, stored_time(until), json_text([row[0] for row in rows])),
     )
-    return picked
-
-
-def _with_events_sqlite(picked: list[tuple[int, str]]) -> list[Claimed]:
-    """The claimed rows with their events, read after the commit so that the lock is held no longer than needed."""
-    due = dict(picked)
-    claimed: list[Claimed] = []
-    with connection.cursor() as cursor:
-        for start in range(0, len(picked), 500):
-            ids = [row_id for row_id, _ in picked[start : start + 500]]
-            marks = ",".join(["%s"] * len(ids))
-            cursor.execute(
-                "SELECT d.id, d.connector_id, d.attempts, d.lane, d.as_sent, d.replay_of_id, s.vendor, e.body "  # noqa: S608
-                "FROM deliveries_delivery d JOIN deliveries_event e ON e.id = d.event_id "
-                f"JOIN integrations_source s ON s.id = e.source_id WHERE d.id IN ({marks})",
-                ids,
-            )
-            for row_id, connector_id, attempts, lane, as_sent, replay_of, vendor, body in cursor.fetchall():
-                claimed.append(
-                    Claimed(
-                        row_id,
-                        connector_id,
-                        attempts,
-                        _moment(due[row_id]),
-                        lane,
-                        bool(as_sent),
-                        replay_of,
-                        vendor,
-                        body,
-                    )
-                )
-    return sorted(claimed, key=lambda row: (row.due, row.id))
+    return rows
 
 
 def renew(ids: Iterable[int], owner: str, now: datetime) -> None:
@@ -172,7 +141,7 @@ def release(claimed: Iterable[Claimed], owner: str) -> None:
         cursor.executemany(
             "UPDATE deliveries_delivery SET status = CASE WHEN attempts = 0 THEN 'waiting' ELSE 'retrying' END, "
             "lease_owner = '', next_attempt_at = %s WHERE id = %s AND lease_owner = %s",
-            [(stored_time(row.due), row.id, owner) for row in rows],
+            [(row.due, row.id, owner) for row in rows],
         )
 
 

@@ -153,7 +153,7 @@ def _event(claimed: Claimed, target: Target) -> Event:
 
 
 def _item(claimed: Claimed, event: Event, target: Target, batch: Batch) -> Prepared:
-    content = dump(batch.item(event, target.config)).encode()
+    content = _dumped(batch.item(event, target.config))
     if batch.max_item_bytes and len(content) > batch.max_item_bytes:
         raise NotSent(
             Cause.TOO_LARGE,
@@ -161,6 +161,13 @@ def _item(claimed: Claimed, event: Event, target: Target, batch: Batch) -> Prepa
             f"this one has {-(-len(content) // 1024)} kB.",
         )
     return Prepared(claimed, event, content)
+
+
+def _dumped(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # an integer beyond 64 bits
+        return dump(value).encode()
 
 
 def _groups(items: Sequence[Prepared], batch: Batch, most: int) -> list[list[Prepared]]:

@@ -1,7 +1,7 @@
 """The practice service's answers: what a real service would say, by a script, without any network. Pure but for time.
 
 ``works`` takes everything but a language that is no two-letter code; ``key`` takes only the right key; ``shaky`` fails
-between 15 and 40 seconds after it began, half of the time by not answering.
+between 15 and 40 seconds after it began (where nobody says when: of every minute), half of the time by not answering.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def answer(request: OutgoingRequest, now: datetime) -> Response:
     if script == "key" and not request.headers.get("Authorization", "").endswith(f" {GOOD_KEY}"):
         return _says(401, "This key is not known, or was replaced.")
     if script == "shaky":
-        age = now.timestamp() - float(parse_qs(url.query).get("since", ["0"])[0])
+        since = float(parse_qs(url.query).get("since", ["0"])[0])
+        age = now.timestamp() - since if since else now.timestamp() % 60
         if SHAKY[0] <= age < SHAKY[1]:
             if int(age) % 2:
                 raise NoAnswer

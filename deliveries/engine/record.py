@@ -17,7 +17,7 @@ from deliveries.core import retry
 from deliveries.engine.claim import RETRY
 from deliveries.engine.perform import Result
 from deliveries.engine.writing import is_sqlite, json_text, stored_time, write_transaction
-from integrations.types import Cause, ConnectorConfig
+from integrations.types import Cause, ConnectorConfig, Disposition
 
 ATTEMPT_COLUMNS = (
     "delivery_id, number, started_at, duration_ms, request, request_body, response, response_body, response_status, "
@@ -58,6 +58,10 @@ def decide(result: Result, config: ConnectorConfig | None) -> Outcome:
             kind, refused_for.value, result.not_sent.detail[:500], claimed.attempts, None, "", "", claimed.lane
         )
     assert result.verdict is not None  # noqa: S101 - a result has either
+    if result.verdict.disposition is Disposition.DELIVERED:  # nearly all: spare them the retry rules
+        return Outcome(
+            "delivered", "", "", claimed.attempts + 1, None, result.sent_as[:255], result.notes, claimed.lane
+        )
     policy = config.retry if config is not None else "standard"
     decision = retry.decide(result.verdict, claimed.attempts, result.ended_at, policy, jitter=random())  # noqa: S311
     status: str = decision.status
@@ -104,7 +108,7 @@ def _insert_attempts(rows: list[tuple[Any, ...]]) -> None:
     if is_sqlite():
         marks = ",".join("?" * len(rows[0]))
         database = connection.connection
-        times = {row[2]: stored_time(row[2]) for row in rows}
+        times = {moment: stored_time(moment) for moment in {row[2] for row in rows}}
         ready = [(*row[:2], times[row[2]], *row[3:]) for row in rows]
         database.executemany(f"INSERT INTO deliveries_attempt ({ATTEMPT_COLUMNS}) VALUES ({marks})", ready)  # noqa: S608
         return
