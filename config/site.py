@@ -90,7 +90,7 @@ class ConsoleSite(AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from config import installation, setup, twostep
-        from deliveries.admin import events, journey, names
+        from deliveries.admin import events, journey, names, practice
 
         own: list[URLPattern | URLResolver] = [
             re_path(r"^setup/(?P<token>[\w-]+)/?$", setup.setup, name="setup"),
@@ -103,6 +103,8 @@ class ConsoleSite(AdminSite):
             path("names/", self.admin_view(names.page), name="events_seen"),
             path("names/save/", self.admin_view(names.save), name="events_seen_save"),
             path("find/", self.admin_view(journey.page), name="journey"),
+            path("practice/load/", self.admin_view(practice.load), name="practice_load"),
+            path("practice/remove/", self.admin_view(practice.remove), name="practice_remove"),
         ]
         return own + [_shortened(pattern) for pattern in super().get_urls()]
 
@@ -112,7 +114,9 @@ class ConsoleSite(AdminSite):
         return super().index(request, {**overview.context(request), **(extra_context or {})})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {**super().each_context(request), "console_nav": navigation(request)}
+        from deliveries.admin import practice
+
+        return {**super().each_context(request), "console_nav": navigation(request), **practice.context(request)}
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

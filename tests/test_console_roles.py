@@ -53,6 +53,9 @@ ACTIONS = [
            lambda m: Connector.objects.get(pk=m.off.pk).status),
     Action("integrations_connector_remove", lambda m: (m.connector.pk,), OWNER,
            lambda m: Connector.objects.get(pk=m.connector.pk).archived_at, {"name": "Segment – production"}),
+    Action("integrations_connector_identifies", lambda m: (m.connector.pk,), OPERATOR,
+           lambda m: Replay.objects.count()),
+    Action("practice_load", lambda m: (), EDITOR, lambda m: Source.objects.count()),
     Action("integrations_connector_discard", lambda m: (m.draft.pk,), EDITOR,
            lambda m: Connector.objects.filter(pk=m.draft.pk).count()),
     Action("integrations_source_status", lambda m: (m.source.pk,), EDITOR,
@@ -93,7 +96,7 @@ ACTIONS = [
 ]  # fmt: skip
 # Sends over the network: tested on its own, with a stand-in for the service.
 ELSEWHERE = {"integrations_connector_send_test"}
-PLAIN = {"events_seen_save"}  # a view that belongs to no model
+PLAIN = {"events_seen_save", "practice_load"}  # views that belong to no model
 
 
 def name_of(action: Action) -> str:
@@ -105,6 +108,7 @@ def _no_wake(monkeypatch: pytest.MonkeyPatch) -> None:
     cache.clear()
     monkeypatch.setattr("deliveries.queue.wake", lambda *args, **kwargs: None)
     monkeypatch.setattr("deliveries.queue.advance_replay", lambda *args, **kwargs: None)
+    monkeypatch.setattr("deliveries.queue.practise", lambda *args, **kwargs: None)
 
 
 def test_every_action_of_every_page_is_in_the_table() -> None:

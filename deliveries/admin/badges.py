@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.core.cache import cache
 from django.utils import timezone
 
 from deliveries import health
+from deliveries.log import UNUSUAL, Among
+from deliveries.models import Delivery, Status
+from integrations import history
 from integrations.models import ConfigVersion, Connector
 
 KEPT = 5  # seconds
+TESTED = "Sent a test event: "  # and how it ended, in the connector's history
 # Worst first, for lists.
 ORDER = {"not_working": 0, "slow": 1, "not_set_up": 2, "paused": 3, "quiet": 4, "working": 5, "off": 6}
 
@@ -30,6 +34,20 @@ def reports(connectors: Iterable[Connector], now: datetime | None = None) -> dic
         found = health.report(rows, now or timezone.now())
         cache.set(key, found, KEPT)
     return found
+
+
+def tested_well(connector: Connector) -> bool:
+    """Whether a person's last test of it, within the last hour, was accepted: it works again, whatever the log says."""
+    since = timezone.now() - timedelta(hours=1)
+    latest = history.of(connector).values_list("words", "at")
+    words = next((words for words, at in latest if words.startswith(TESTED) and at >= since), "")
+    return words == f"{TESTED}delivered"
+
+
+def need_a_look(connector: Connector, most: int = 1000) -> int:
+    """How many of its deliveries failed and were not replayed yet, counted up to ``most``."""
+    failed = Delivery.objects.filter(Among(UNUSUAL), connector=connector, status=Status.FAILED, replays__isnull=True)
+    return failed[:most].count()
 
 
 def worst_first(connectors: Iterable[Connector]) -> list[dict[str, object]]:

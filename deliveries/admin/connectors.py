@@ -10,9 +10,10 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 
-from deliveries import hold
+from deliveries import hold, replay
 from deliveries.admin import badges, figures, listing
 from deliveries.admin.catalog import CatalogPages
 from deliveries.admin.trying import TestPages
@@ -36,6 +37,7 @@ class ConnectorAdmin(CatalogPages, TestPages, PageAdmin):
         ("<int:pk>/off/", "switch_off", "off"),
         ("<int:pk>/on/", "switch_on", "on"),
         ("<int:pk>/remove/", "remove", "remove"),
+        ("<int:pk>/identifies/", "replay_identifies", "identifies"),
         *CatalogPages.catalog_pages,
         *TestPages.test_pages,
     )
@@ -140,6 +142,14 @@ class ConnectorAdmin(CatalogPages, TestPages, PageAdmin):
         history.record(request.user, connector, "Turned on")
         messages.success(request, "Turned on. Events are sent from now on.")
         return redirect(self.link("change", pk))
+
+    @changes("deliveries.replay_delivery")
+    def replay_identifies(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """For a changed mapping: every person's newest identify event goes out again."""
+        connector = self.row(pk)
+        job = replay.start_past_identifies(connector, by=str(request.user))
+        history.record(request.user, connector, f"Replayed past identify events: {job.total}")
+        return redirect(reverse("admin:deliveries_replay_change", args=[job.pk]))
 
     @changes("integrations.delete_connector")
     def remove(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -13,6 +13,7 @@ from deliveries import log, replay
 from deliveries.admin import badges, listing, words
 from deliveries.admin.deliveries import filters_of
 from deliveries.models import Replay, Status
+from deliveries.replay_plan import PAST_IDENTIFIES
 from integrations import registry
 from integrations.admin.pages import PageAdmin, changes, demand
 from integrations.models import Connector
@@ -49,8 +50,8 @@ class ReplayAdmin(PageAdmin):
         context["what"] = in_words(filters, _connector_names())
         context["filters"] = filters
         found = badges.reports(connectors)
-        context["health"] = [(row, found[row.pk].health) for row in connectors]
-        context["unwell"] = any(badge.code == "not_working" for _, badge in context["health"])
+        context["health"] = [(row, found[row.pk].health, badges.tested_well(row)) for row in connectors]
+        context["unwell"] = any(badge.code == "not_working" and not well for _, badge, well in context["health"])
         context["duplicates"] = [
             row.name
             for row in connectors
@@ -114,8 +115,8 @@ def _connector_names() -> dict[str, str]:
 
 def in_words(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """A filter as a person says it: "Segment – production · failed · key refused"."""
-    parts = []
-    for name, value in log.clean(filters).items():
+    parts = ["the newest identify event of each person"] if filters.get(PAST_IDENTIFIES) else []
+    for name, value in log.clean({k: v for k, v in filters.items() if k != PAST_IDENTIFIES}).items():
         if name == "connector":
             parts.append(names.get(value, value))
         elif name == "cause":

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from deliveries import preview
+from deliveries.admin import badges
 from deliveries.models import Event
 from integrations import history, registry, selectors
 from integrations.admin.pages import changes, demand
@@ -80,12 +81,13 @@ class TestPages:
             result = preview.send_test(config, sample["payload"], vendor, by=request.user)
             checks = _checks(vendor, verdict, result)
             Connector.objects.filter(pk=pk).update(tested_at=timezone.now())
-            history.record(request.user, connector, f"Sent a test event: {result.outcome}")
+            history.record(request.user, connector, f"{badges.TESTED}{result.outcome}")
         context = {
             "connector": connector,
             "vendor": vendor,
             "samples": _samples(),
             "panel": _panel(config, vendor, sample),
+            "to_replay": badges.need_a_look(connector) if result and result.delivered else 0,
         }
         crumbs = [*self.crumbs(), (connector.name, self.link("change", pk))]
         return self.show(

@@ -20,7 +20,7 @@ ADDRESS = "practice://service"
 SCRIPTS = (
     ("works", "Works"),
     ("key", "Wants the right key"),
-    ("shaky", "Fails for a while, then works"),
+    ("shaky", "Is down for 25 seconds, then works"),
 )
 SETTINGS = (
     Setting(
@@ -30,23 +30,15 @@ SETTINGS = (
         required=False,
         default="works",
         choices=SCRIPTS,
-        help="What this made-up service does with the events it gets.",
-    ),
-    Setting(
-        name="since",
-        label="Started at",
-        kind="integer",
-        required=False,
-        default=0,
-        help="When a service that fails for a while began, in seconds since 1970. Filled in by the practice data.",
+        help="There is no real service behind this connector. Choose how the made-up one answers.",
     ),
     Setting(
         name="api_key",
         label="Key",
         secret=True,
         required=False,
-        help="The key that the practice service knows is practice-key-ok; it refuses every other.",
-        where_to_find="It is written here: practice-key-ok",
+        help="Where it “wants the right key”, it takes practice-key-ok and refuses every other.",
+        where_to_find="Nowhere to look: the right key is practice-key-ok",
     ),
 )
 
