@@ -1,0 +1,94 @@
+"""The main loop as a newcomer meets it, in a real browser on a real `serve --practice`: open the set-up link, find out
+why a practice connector fails, put in the right key, test it, replay all, see them delivered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.process.server import Server
+from tests.process.waiting import eventually
+
+pytestmark = pytest.mark.process
+NAME, GOOD_KEY = "Hello Customer (practice)", "practice-key-ok"
+MOST_CLICKS = 12
+WITHIN = 60_000  # milliseconds until an awaited text must be there, on a slow machine too
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+class Newcomer:
+    """Clicks, and counts the clicks. What is typed goes where the focus is."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.clicks = 0
+
+    def click(self, role: str, name: str) -> None:
+        self.clicks += 1
+        self.page.get_by_role(role, name=name).first.click()
+
+    def type(self, text: str) -> None:
+        self.page.keyboard.type(text)
+
+    def sees(self, text: str) -> None:
+        self.page.get_by_text(text).first.wait_for(timeout=WITHIN)
+
+
+def test_a_newcomer_finds_fixes_and_replays(browser: Any, server: Server) -> None:
+    run = server.start("--practice")
+    found = re.search(r"http\S+/setup/\S+", run.line("Set up with"))
+    assert found
+    errors: list[str] = []
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    one = Newcomer(page)
+
+    page.goto(found.group())
+    for text in ("Ann", "ann@example.com", "correct horse staple"):
+        one.type(text)
+        page.keyboard.press("Tab")
+    one.click("button", "Create my account")
+    one.sees("Practice data.")
+    eventually(lambda: server.statuses(NAME).get("failed", 0) >= 3, "three deliveries were refused", 60)
+    eventually(lambda: _reloaded(page).get_by_text("the key is refused").count(), "the problem is on the Overview", 90)
+
+    one.click("link", f"{NAME}: the key is refused")
+    one.sees("refused the")
+    one.sees("What to do:")
+    one.click("link", "Open connector")
+    one.click("textbox", "Key")
+    one.type(GOOD_KEY)
+    one.click("button", "Save changes")
+    one.sees("Saved: Key.")
+    one.click("link", "Send a test event")
+    one.click("button", "Send a test event")
+    one.sees("It works now.")
+    one.click("link", "Replay what failed")
+    one.click("button", "Replay ")
+    page.locator("main .pill").get_by_text("Done").wait_for(timeout=WITHIN)
+    one.click("link", "Show its deliveries")
+    page.locator("tbody .pill").first.wait_for(timeout=WITHIN)
+    shown = page.locator("tbody .pill").all_inner_texts()
+    assert len(shown) >= 3
+    assert set(shown) == {"Delivered"}
+    assert one.clicks <= MOST_CLICKS
+    assert errors == []
+    page.close()
+
+
+def _reloaded(page: Any) -> Any:
+    page.reload()
+    return page
