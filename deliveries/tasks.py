@@ -7,8 +7,10 @@ from django.utils import timezone
 
 def drain() -> None:
     from deliveries.engine.drain import Drain
+    from deliveries.engine.writing import checkpoints
 
-    Drain().run()
+    with checkpoints():
+        Drain().run()
 
 
 def beat() -> None:

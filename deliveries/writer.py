@@ -54,7 +54,7 @@ class GroupWriter:
         self._waiting: deque[_Waiting] = deque()  # for the thread
         self._waiting_bytes = 0
         self._chores: set[int] | None = None  # keys used since the last chores; None: nothing was stored
-        self._chores_at = 0.0
+        self._chores_at = self._checkpointed_at = 0.0
         self._used: dict[int, float] = {}
         self._condition = threading.Condition()
         self._closing = False
@@ -171,7 +171,9 @@ class GroupWriter:
                 if moment - self._used.get(key_id, -USED_EVERY) >= USED_EVERY:
                     self._used[key_id] = moment
                     WriteKey.objects.filter(id=key_id).update(last_used_at=timezone.now())
-            checkpoint()
+            if moment - self._checkpointed_at >= 1:
+                self._checkpointed_at = moment
+                checkpoint()
         except DatabaseError:
             log.warning("The workers could not be woken; the sweep will", exc_info=True)
             connection.close()

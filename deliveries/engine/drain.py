@@ -28,7 +28,6 @@ from deliveries.engine.lane import LaneRunner, utc_now
 from deliveries.engine.perform import Caller, Result, Target, allowed_hosts
 from deliveries.engine.record import record
 from deliveries.engine.send import Sender
-from deliveries.engine.writing import checkpoint
 from deliveries.heartbeat import beat
 from deliveries.lifeline import stopping
 from deliveries.models import Attempt
@@ -205,7 +204,6 @@ class Drain:
             self.in_hand.pop(result.claimed.id, None)
             self.originals.pop(result.claimed.id, None)
         self._note(results, now)
-        checkpoint()
 
     def _note(self, results: list[Result], now: datetime) -> None:
         by_connector: dict[int, list[Result]] = defaultdict(list)

@@ -10,14 +10,13 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 _local = threading.local()
 
@@ -45,9 +44,9 @@ class Busy(Exception):
 @contextmanager
 def write_transaction(*, wait: bool = True) -> Iterator[None]:
     """A transaction for hot tables. On SQLite begun only when no other hot writer is in one: ``wait`` for that, or
-    raise Busy."""
+    raise Busy. Errors of the driver itself (raw SQLite, COPY) come out as Django's."""
     if not is_sqlite() or connection.in_atomic_block:
-        with transaction.atomic():
+        with connection.wrap_database_errors, transaction.atomic():
             yield
         return
     descriptor = _lock_file()
@@ -56,20 +55,44 @@ def write_transaction(*, wait: bool = True) -> Iterator[None]:
     except BlockingIOError:
         raise Busy from None
     try:
-        with transaction.atomic():
+        with connection.wrap_database_errors, transaction.atomic():
             yield
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def checkpoint() -> None:
-    """Move SQLite's write-ahead log into the database, outside anybody's commit; at most once a second, since it
-    flushes the disk. Nothing on PostgreSQL."""
-    now = time.monotonic()
-    if is_sqlite() and not connection.in_atomic_block and now - getattr(_local, "checkpoint_at", 0.0) > 1:
-        _local.checkpoint_at = now
+    """Move SQLite's write-ahead log into the database, outside anybody's commit. Nothing on PostgreSQL."""
+    if is_sqlite() and not connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+@contextmanager
+def checkpoints() -> Iterator[None]:
+    """Checkpoint every second meanwhile, in a thread: it flushes the disk, and nobody should wait for that."""
+    if not is_sqlite() or connection.in_atomic_block:
+        yield
+        return
+    ended = threading.Event()
+    thread = threading.Thread(target=_checkpoint_until, args=(ended,), name="checkpoints", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _checkpoint_until(ended: threading.Event) -> None:
+    try:
+        while not ended.wait(1):
+            try:
+                checkpoint()
+            except DatabaseError:  # somebody has the database for long: the next one does it
+                connection.close()
+    finally:
+        connection.close()
 
 
 def _lock_file() -> int:
