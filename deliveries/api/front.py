@@ -46,6 +46,7 @@ class IngestFront:
         self.writer = GroupWriter()
         self._snapshot: Snapshot | None = None
         self._read_at = 0.0
+        self._behind = False  # the last look failed, so the configuration may have changed
         self._reading: asyncio.Future[Snapshot] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,7 +76,10 @@ class IngestFront:
         _give_body(request, body)
         await self._follow_configuration()
         request.snapshot = self._snapshot
-        return view(request, **kwargs)
+        response = view(request, **kwargs)
+        if self._behind and response.status_code in (401, 403):
+            raise answers.cannot_store()  # perhaps the key is new: only who knows today's configuration may say no
+        return response
 
     async def _follow_configuration(self) -> None:
         """Look once in a while whether the configuration has changed, in a thread: the loop itself never waits."""
@@ -87,8 +91,9 @@ class IngestFront:
         reading = self._reading
         try:
             self._snapshot = await asyncio.shield(reading)
-            self._read_at = now
+            self._read_at, self._behind = now, False
         except (DatabaseError, UnreadableSecret):
+            self._behind = True
             if self._snapshot is None:
                 log.exception("The configuration can't be read; senders were asked to come again")
                 raise answers.cannot_store() from None

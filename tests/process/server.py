@@ -6,16 +6,17 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from tests.door import basic
 from tests.environment import FOR_TESTS, OURS
 from tests.process import processes
+from tests.process.ports import free_port
 from tests.process.processes import Process
 from tests.process.stores import Store, make_store
 from tests.process.waiting import eventually
@@ -63,9 +64,9 @@ class Serve:
 class Server:
     """A data directory with its database, and the runs of `serve` on it."""
 
-    def __init__(self, directory: Path, **environment: str) -> None:
+    def __init__(self, directory: Path, store: Store | None = None, **environment: str) -> None:
         self.data_dir = directory / "data"
-        self.store: Store = make_store(self.data_dir)
+        self.store: Store = store or make_store(self.data_dir)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.extra = environment
@@ -99,6 +100,7 @@ class Server:
         path = self.data_dir / "configuration.json"
         path.write_text(json.dumps({"version": 1, "sources": sources, "connectors": connectors}))
         self.manage("import_config", str(path))
+        time.sleep(0.2)  # a web process may still work with the configuration of a tenth of a second ago
 
     def add(self, name: str, **connector: Any) -> str:
         """A source and a connector of this name, a webhook unless told otherwise; returns the source's key."""
@@ -190,9 +192,3 @@ class Server:
         for run in self.runs:
             run.process.wait(timeout=10)
         self.store.close()
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
