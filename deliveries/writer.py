@@ -11,6 +11,7 @@ stores: the loop computes while the database works.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import threading
 import time
@@ -59,6 +60,9 @@ class GroupWriter:
         self._condition = threading.Condition()
         self._closing = False
         self._in_loop = False
+        # Django's connection belongs to a context. Without one of its own each commit would run in that of some
+        # request, and open a connection of its own.
+        self._context = contextvars.copy_context()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def start(self) -> None:
@@ -83,7 +87,7 @@ class GroupWriter:
         self._gathered.append(_Waiting(accepted, answer, size))
         if len(self._gathered) == 1:
             self._since = time.monotonic()
-            loop.call_soon(self._round, loop, 1)
+            loop.call_soon(self._round, loop, 1, context=self._context)
         return answer
 
     def _round(self, loop: asyncio.AbstractEventLoop, before: int) -> None:
@@ -91,7 +95,7 @@ class GroupWriter:
         what was gathered, here if nobody else is writing."""
         count = len(self._gathered)
         if count > before and count < GROUP_REQUESTS and time.monotonic() - self._since < GATHER_FOR:
-            loop.call_soon(self._round, loop, count)
+            loop.call_soon(self._round, loop, count, context=self._context)
             return
         group, self._gathered = self._gathered, []
         if self._in_loop and not self._waiting and self._store_here(group):
