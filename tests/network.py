@@ -35,10 +35,14 @@ def is_local(host: Any) -> bool:
 
 
 def is_address(host: Any) -> bool:
+    """Also in the old spellings (127.1, 0x7f000001): turning them into numbers asks nobody."""
     try:
         ip_address(str(host).partition("%")[0])
     except ValueError:
-        return False
+        try:
+            socket.inet_aton(str(host))
+        except OSError:
+            return False
     return True
 
 
