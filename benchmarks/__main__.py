@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import delivery, growth, ingest
+from benchmarks import delivery, growth, ingest, webhooks
 from benchmarks.bench import Bench, Figure, Receiver, wrk
 from benchmarks.installation import install
 from benchmarks.machine import describe
@@ -31,6 +31,7 @@ ROWS = (
     Row("ingest", ingest.single),
     Row("batch", ingest.batches),
     Row("latency", ingest.latency),
+    Row("customerio", webhooks.customerio),
     Row("delivery", delivery.one_by_one),
     Row("segment", delivery.batched),
     Row("both", delivery.both),
