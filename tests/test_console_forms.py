@@ -115,3 +115,18 @@ def test_the_last_owner_stays() -> None:
     )
     assert "last owner" in answer.content.decode()
     assert User.objects.get().role == "owner"
+
+
+def test_a_new_connector_starts_with_the_events_that_its_sources_are_known_to_send() -> None:
+    Source.objects.create(name="surveys", vendor="surveys")
+    Source.objects.create(name="mails", vendor="customerio", settings={"naming": "segment"})
+    person("editor").post(
+        "/connectors/new/webhook/",
+        {"name": "hook", "setting_url": "https://example.com/hook", "setting_method": "POST"},
+    )
+    rules = Connector.objects.get(name="hook").rules.values_list("kind", "name", "send", "send_as")
+    assert list(rules) == [
+        ("track", "Flow Viewed", True, ""),
+        ("track", "Flow Dismissed", True, ""),
+        ("track", "Response Submitted", True, ""),
+    ]

@@ -23,9 +23,9 @@ from deliveries.models import Event
 from integrations import history, registry
 from integrations.admin.pages import changes, demand
 from integrations.forms import ConnectorForm
-from integrations.models import ChannelMapping, Connector, PreferenceMapping, Source
+from integrations.models import ChannelMapping, Connector, EventRule, PreferenceMapping, Source
 from integrations.tables import tables
-from integrations.types import Vendor
+from integrations.types import EventKind, Vendor
 
 ADD = "integrations.add_connector"
 
@@ -185,12 +185,26 @@ def _free_name(vendor: Vendor) -> str:
 
 
 def _default_mappings(connector: Connector, vendor: Vendor) -> None:
-    """The channels that the service's users usually have, on the fields that they usually stand in."""
+    """The events that the sources are known to send, each to rename or switch off, and the channels that the service's
+    users usually have, on the fields that they usually stand in."""
+    for name in known_events():
+        EventRule.objects.create(connector=connector, kind=EventKind.TRACK, name=name)
     for slug, _, field in vendor.channels:
         if slug in vendor.default_channels:
             ChannelMapping.objects.create(connector=connector, channel=slug, field=field)
     for slug, _, field in vendor.preferences:
         PreferenceMapping.objects.create(connector=connector, preference=slug, field=field)
+
+
+def known_events() -> list[str]:
+    """The names that the sources' services are known to send, where their settings leave the names as they are."""
+    names: dict[str, None] = {}
+    for source in Source.objects.all():
+        vendor = registry.get(source.vendor)
+        receive = vendor.receive if vendor else None
+        if receive and all(source.settings.get(one.name, one.default) == one.default for one in receive.settings):
+            names.update(dict.fromkeys(receive.known_events))
+    return list(names)
 
 
 def _summary(row: Connector, vendor: Vendor) -> dict[str, Any]:
