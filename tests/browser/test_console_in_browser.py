@@ -10,9 +10,10 @@ import pytest
 from django.core.cache import cache
 
 from config.models import User
+from deliveries.models import Delivery
 from integrations.models import Connector
 from tests.browser.conftest import axe_source
-from tests.console import made
+from tests.console import delivery_of, event_of, made
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 PASSWORD = "correct horse staple"
@@ -58,6 +59,7 @@ def page(browser: Any, live_server: Any, rows: Any) -> Iterator[Callable[..., An
         page.fill("#id_username", "owner@example.com")
         page.fill("#id_password", PASSWORD)
         page.click("input[type=submit]")
+        page.wait_for_load_state()  # a key pressed while the page is still being read would reach no control of it
         return page
 
     yield open_page
@@ -103,8 +105,9 @@ def tab_to(page: Any, words: str, most: int = 120) -> None:
     """Press Tab until the focused control says ``words``, as a person without a mouse would."""
     for _ in range(most):
         page.keyboard.press("Tab")
-        said = page.evaluate(
+        said = page.evaluate(  # with the focus nowhere the active element is the body, which contains every word
             "(() => { const e = document.activeElement; const label = e.labels && e.labels[0];"
+            " if (e === document.body) return '';"
             " return e.getAttribute('aria-label') || label?.textContent || e.textContent || e.value || ''; })()"
         )
         if words in said:
@@ -175,6 +178,31 @@ def test_preview_follows_what_is_typed(page: Any, rows: Any) -> None:
     at.fill("#id_prefix", "demo: ")
     at.wait_for_selector("#panel >> text=demo: Response Submitted")
     assert Connector.objects.get(pk=rows.connector.pk).prefix == ""
+
+
+def test_live_list_leaves_the_control_in_focus_alone(page: Any, rows: Any) -> None:
+    at = page("light", "/deliveries/")
+    at.clock.install()
+    at.reload()
+
+    def next_round() -> None:
+        delivery_of(event_of(rows.source, Delivery.objects.count() + 100), rows.connector, "delivered")
+        with at.expect_response("**/deliveries/live/**"):
+            at.clock.fast_forward(5_000)
+
+    next_round()
+    show = at.get_by_role("link", name="Show", exact=True)
+    show.focus()
+    assert at.get_by_text("1 new").count() == 1
+    next_round()
+    at.evaluate("new Promise(done => requestAnimationFrame(done))")
+    assert at.evaluate("document.activeElement.textContent") == "Show"
+    show.blur()
+    next_round()
+    at.get_by_text("3 new").wait_for()
+    show.click()
+    at.wait_for_url("**/deliveries/?")
+    assert at.locator("tbody tr").count() == 6
 
 
 def test_nothing_clickable_is_for_the_mouse_only(page: Any, live_server: Any, rows: Any) -> None:

@@ -82,6 +82,8 @@
         const answer = await fetch(part.dataset.poll, { headers: { "X-Requested-With": "fetch" } });
         if (!answer.ok || answer.redirected) { clearInterval(timer); return; }
         const text = await answer.text();
+        /* Not from under somebody's fingers: whoever has the focus in it may be about to press Enter. */
+        if (part.contains(document.activeElement)) return;
         if (text.trim() !== part.dataset.last) {
           part.innerHTML = text;
           part.dataset.last = text.trim();
