@@ -105,6 +105,7 @@ class ConsoleSite(AdminSite):
             path("find/", self.admin_view(journey.page), name="journey"),
             path("practice/load/", self.admin_view(practice.load), name="practice_load"),
             path("practice/remove/", self.admin_view(practice.remove), name="practice_remove"),
+            path("practice/tick/", self.admin_view(practice.tick), name="practice_tick"),
         ]
         return own + [_shortened(pattern) for pattern in super().get_urls()]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -28,7 +28,8 @@ from integrations.history import Change
 from integrations.models import Connector, EventRule, Source
 
 SOURCE = "Practice website"
-SECONDS = 60
+SECONDS = 60  # one event in each of them, then …
+EVERY = 30  # … one in so many, while somebody looks on
 # What the console keeps of counts for a while; it is wrong once the practice data is gone.
 COUNTED = ("overview:numbers", *(f"overview:bars:{kept}" for kept in (5, 15, 120, 600)), "names", "recent-names")
 LANGUAGES = ("en", "nl", "english", "fr")
@@ -90,8 +91,8 @@ def _forget(which: Q) -> None:
         return
     first = rows.aggregate(first=Min("created_at"))["first"]
     replays = set(rows.exclude(replay=None).values_list("replay_id", flat=True))
-    Attempt.objects.filter(delivery__in=ids).delete()
     Delivery.objects.filter(id__in=ids).delete()
+    Attempt.objects.filter(delivery__in=ids).delete()  # second, for the tries that were being written down meanwhile
     others = Delivery.objects.filter(replay__in=replays).values("replay_id")
     Replay.objects.filter(id__in=replays).exclude(id__in=others).delete()
     Problem.objects.filter(sample__in=ids).update(sample=None)
@@ -102,26 +103,47 @@ def _forget(which: Q) -> None:
 def send(seconds: int = SECONDS) -> None:
     """One event a second, as a website's visitors would cause them, until the time is up or it is removed."""
     source = _sources().first()
-    for document in _documents(seconds):
-        if source is None or stopping():
-            return
-        now = timezone.now()
-        event = normalise.normalise(document, normalise.envelope(now, {}))
-        accept_now(Accepted(source.pk, now, [event]))
-        if not _sources().filter(pk=source.pk).exists():  # removed meanwhile, perhaps just before this event came
-            _forget(Q(event__source=source.pk))
-            Event.objects.filter(source=source.pk).delete()
+    for document in _documents(range(seconds)):
+        if source is None or stopping() or not _accept(source, document, timezone.now()):
             return
         time.sleep(1)
 
 
-def _documents(count: int) -> Iterator[dict[str, Any]]:
-    for number in range(count):
+def send_one(now: datetime) -> None:
+    """One more event, for whoever still looks on: the console asks while a page of it is open.
+
+    Every half a minute has one message id, so that many open pages make no more events than one.
+    """
+    source = _sources().first()
+    if source is None or now - source.created_at < timedelta(seconds=SECONDS):
+        return  # the first minute has its own events
+    number = int(now.timestamp()) // EVERY
+    document = next(_documents(range(number, number + 1)))
+    _accept(source, {**document, "messageId": f"evt_practice_{number}"}, now)
+
+
+def _accept(source: Source, document: dict[str, Any], now: datetime) -> bool:
+    """Take the event in; False, with nothing left of it, when the practice data is gone."""
+    event = normalise.normalise(document, normalise.envelope(now, {}))
+    accept_now(Accepted(source.pk, now, [event]))
+    if _sources().filter(pk=source.pk).exists():
+        return True
+    _forget(Q(event__source=source.pk))  # removed meanwhile, perhaps just before this event came
+    Event.objects.filter(source=source.pk).delete()
+    return False
+
+
+def _documents(numbers: range) -> Iterator[dict[str, Any]]:
+    for number in numbers:
         person = f"user_{number % 7 + 1}"
         common = {"messageId": f"evt_{uuid4().hex[:16]}", "userId": person, "anonymousId": f"anon_{number % 7 + 1}"}
         if number % 8 == 3:
             language = LANGUAGES[number // 8 % len(LANGUAGES)]
-            traits = {"email": f"{person}@example.com", "phone": f"+1555555{1000 + number}", "language": language}
+            traits = {
+                "email": f"{person}@example.com",
+                "phone": f"+1555555{1000 + number % 9000}",
+                "language": language,
+            }
             yield {"type": "identify", **common, "traits": traits}
             continue
         properties = {"survey_id": "srv_welcome", "app_id": "app_demo", "organization_id": "org_demo"}

@@ -3,6 +3,7 @@ the replay of past identify events from a connector's page."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,9 +16,13 @@ from config.roles import Role
 from deliveries import practice, replay, tally
 from deliveries.admin import badges
 from deliveries.alarm import Problem
-from deliveries.models import Delivery, Event, Lane, Replay
+from deliveries.engine.drain import Drain
+from deliveries.engine.record import record
+from deliveries.engine.send import SendFailed
+from deliveries.models import Attempt, Delivery, Event, Lane, Replay
 from integrations import history
 from integrations.models import Connector, Source
+from integrations.types import Cause
 from tests.console import attempt_of, delivery_of, event_of, person
 
 pytestmark = pytest.mark.django_db
@@ -134,6 +139,59 @@ def test_what_comes_in_while_it_is_removed_is_removed_too(monkeypatch: pytest.Mo
     monkeypatch.setattr("deliveries.practice.accept_now", removed_first)
     practice.send(3)
     assert (Event.objects.count(), Delivery.objects.count()) == (0, 0)
+
+
+def test_a_try_under_way_while_it_is_removed_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    practice.load("Ann")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    practice.send(2)
+
+    class Nobody:
+        def send(self, request: Any, *, hosts: tuple[str, ...] = ()) -> Any:
+            raise SendFailed(Cause.TIMEOUT, "No answer.")
+
+    def removed_first(*args: Any) -> None:
+        practice.remove()
+        record(*args)
+
+    monkeypatch.setattr("deliveries.engine.drain.record", removed_first)
+    Drain(Nobody, 3.0).run()
+    assert (Delivery.objects.count(), Attempt.objects.count(), Lane.objects.count()) == (0, 0, 0)
+
+
+# --- One more event every half a minute, while somebody looks on ------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", Role.values)
+def test_page_asks_for_more_events_by_role(role: str) -> None:
+    practice.load("Ann")
+    assert ('data-tick="30"' in person(role).get("/settings/").content.decode()) == (role != "viewer")
+
+
+def test_one_event_for_each_half_minute_however_many_pages_are_open() -> None:
+    practice.load("Ann")
+    Source.objects.update(created_at=datetime(2026, 1, 1, 11, 58, tzinfo=UTC))
+    for second in (0, 1, 29, 30, 31, 59, 60):
+        practice.send_one(datetime(2026, 1, 1, 12, 0, tzinfo=UTC) + timedelta(seconds=second))
+    assert list(Event.objects.order_by("id").values_list("received_at__minute", "received_at__second")) == [
+        (0, 0), (0, 30), (1, 0)
+    ]  # fmt: skip
+    assert Delivery.objects.count() == 12
+    assert Event.objects.filter(refused="").count() == 3
+
+
+def test_first_minute_has_its_own_events() -> None:
+    practice.load("Ann")
+    made = Source.objects.get().created_at
+    practice.send_one(made + timedelta(seconds=59))
+    assert Event.objects.count() == 0
+    practice.send_one(made + timedelta(seconds=60))
+    assert Event.objects.count() == 1
+
+
+def test_nothing_comes_where_no_practice_data_is() -> None:
+    assert person("owner").post(reverse("admin:practice_tick")).status_code == 204
+    assert Event.objects.count() == 0
 
 
 # --- After a fix ------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from deliveries.core import retry
 from deliveries.engine.claim import RETRY
 from deliveries.engine.perform import Result
 from deliveries.engine.writing import is_sqlite, json_text, stored_time, write_transaction
+from deliveries.models import Attempt, Delivery
 from integrations.types import Cause, ConnectorConfig, Disposition
 
 ATTEMPT_COLUMNS = (
@@ -45,7 +46,8 @@ def record(results: Sequence[Result], owner: str, now: datetime, configs: Mappin
     attempts = [_attempt(result, outcome) for result, outcome in outcomes if result.call is not None]
     with write_transaction():
         _insert_attempts(attempts)
-        _update(outcomes, owner, now)
+        if _update(outcomes, owner, now) < len(outcomes):
+            _forget_lost([result.claimed.id for result, _ in outcomes])
 
 
 def decide(result: Result, config: ConnectorConfig | None) -> Outcome:
@@ -120,8 +122,14 @@ def _insert_attempts(rows: list[tuple[Any, ...]]) -> None:
             copy.write_row(row)
 
 
-def _update(outcomes: Iterable[tuple[Result, Outcome]], owner: str, now: datetime) -> None:
-    """Rows with the same new state go in one statement."""
+def _forget_lost(delivery_ids: list[int]) -> None:
+    """A delivery that was deleted while it was being sent (practice data) leaves no try behind."""
+    there = set(Delivery.objects.filter(id__in=delivery_ids).values_list("id", flat=True))
+    Attempt.objects.filter(delivery_id__in=[row_id for row_id in delivery_ids if row_id not in there]).delete()
+
+
+def _update(outcomes: Iterable[tuple[Result, Outcome]], owner: str, now: datetime) -> int:
+    """Rows with the same new state go in one statement. Returns how many rows were still this owner's."""
     groups: dict[Outcome, list[int]] = {}
     for result, outcome in outcomes:
         groups.setdefault(outcome, []).append(result.claimed.id)
@@ -129,6 +137,7 @@ def _update(outcomes: Iterable[tuple[Result, Outcome]], owner: str, now: datetim
         "UPDATE deliveries_delivery SET status = %s, cause = %s, detail = %s, attempts = %s, next_attempt_at = %s, "
         "sent_as = %s, notes = %s, lane = %s, lease_owner = '', finished_at = %s WHERE lease_owner = %s AND id "
     )
+    changed = 0
     with connection.cursor() as cursor:
         for outcome, row_ids in groups.items():
             values = [*_values(outcome, now), owner]  # the statement is made of our own constants
@@ -136,6 +145,8 @@ def _update(outcomes: Iterable[tuple[Result, Outcome]], owner: str, now: datetim
                 cursor.execute(f"{assignment} IN (SELECT value FROM json_each(%s))", [*values, json_text(row_ids)])  # noqa: S608
             else:
                 cursor.execute(f"{assignment} = ANY(%s)", [*values, row_ids])
+            changed += cursor.rowcount
+    return changed
 
 
 def _values(outcome: Outcome, now: datetime) -> tuple[Any, ...]:

@@ -14,6 +14,7 @@ from django.db.models import Q
 from deliveries.engine.perform import Result
 from deliveries.engine.writing import write_transaction
 from deliveries.models import Lane, Pump
+from integrations.models import Connector
 from integrations.types import Cause, Disposition
 
 RESTS_AFTER = 5  # failed calls in a row that were the service's fault
@@ -86,6 +87,8 @@ def _save(connector_id: int, failures: int, refusals: int, row: Lane | None, now
         since = None
     values = {"failures": failures, "key_refusals": refusals, "resting_since": since, "next_probe_at": probe}
     if row is None:
+        if not Connector.objects.filter(id=connector_id).exists():
+            return  # removed meanwhile (practice data)
         Lane.objects.update_or_create(connector_id=connector_id, defaults=values)
     else:
         Lane.objects.filter(connector_id=connector_id).update(**values)
