@@ -56,10 +56,13 @@ def import_document(document: Json, *, dry_run: bool = False) -> list[str]:
     return changes
 
 
-def export_document(*, with_secrets: bool = False) -> dict[str, Json]:
-    """The whole configuration; secrets, signing secrets and write keys only on request."""
+def export_document(*, with_secrets: bool = False, only: Connector | None = None) -> dict[str, Json]:
+    """The whole configuration, or ``only`` one connector and the sources that it listens to, so that it can be imported
+    elsewhere; secrets, signing secrets and write keys only on request."""
     sources = Source.objects.prefetch_related("write_keys")
     connectors = Connector.objects.filter(archived_at__isnull=True).select_related("region")
+    if only is not None:
+        sources, connectors = sources.filter(connectors=only), connectors.filter(pk=only.pk)
     tables = connectors.prefetch_related("sources", *TABLES)
     return {
         "version": VERSION,

@@ -41,6 +41,7 @@ PAGES: dict[str, set[str]] = {
     "/connectors/{paused}/": EVERYBODY,
     "/connectors/{off}/": EVERYBODY,
     "/connectors/{draft}/": EVERYBODY,
+    "/connectors/{connector}/export/": EVERYBODY,
     "/connectors/{connector}/test/": OPERATOR,
     "/connectors/{connector}/preview/": OPERATOR,
     "/connectors/new/": EDITOR,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,12 +13,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import slugify
 
 from deliveries import hold, replay
 from deliveries.admin import badges, figures, listing
 from deliveries.admin.catalog import CatalogPages
 from deliveries.admin.trying import TestPages
-from integrations import history, registry
+from integrations import configuration, copying, history, registry
 from integrations.admin.pages import PageAdmin, changes, demand
 from integrations.forms import ConnectorForm
 from integrations.models import Connector
@@ -38,6 +40,8 @@ class ConnectorAdmin(CatalogPages, TestPages, PageAdmin):
         ("<int:pk>/on/", "switch_on", "on"),
         ("<int:pk>/remove/", "remove", "remove"),
         ("<int:pk>/identifies/", "replay_identifies", "identifies"),
+        ("<int:pk>/copy/", "copy", "copy"),
+        ("<int:pk>/export/", "export", "export"),
         *CatalogPages.catalog_pages,
         *TestPages.test_pages,
     )
@@ -150,6 +154,28 @@ class ConnectorAdmin(CatalogPages, TestPages, PageAdmin):
         job = replay.start_past_identifies(connector, by=str(request.user))
         history.record(request.user, connector, f"Replayed past identify events: {job.total}")
         return redirect(reverse("admin:deliveries_replay_change", args=[job.pk]))
+
+    @changes("integrations.add_connector")
+    def copy(self, request: HttpRequest, pk: int) -> HttpResponse:
+        original = self.row(pk)
+        row = copying.copied(original)
+        history.record(request.user, row, f"Copied from {original.name}")
+        messages.success(
+            request,
+            f"This is a copy of {original.name}: its events, mapping and filters. It is off. Keys are not copied: "
+            "put in those of the account that this one sends to.",
+        )
+        return redirect(self.link("setup", row.pk, "keys"))
+
+    def export(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The connector as a document that can be imported elsewhere, without its keys."""
+        connector = self.row(pk)
+        document = configuration.export_document(only=connector)
+        body = json.dumps(document, indent=2, ensure_ascii=False)
+        name = slugify(connector.name) or "connector"
+        return HttpResponse(
+            body, "application/json", headers={"Content-Disposition": f'attachment; filename="{name}.json"'}
+        )
 
     @changes("integrations.delete_connector")
     def remove(self, request: HttpRequest, pk: int) -> HttpResponse:

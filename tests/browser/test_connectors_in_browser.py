@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,3 +34,18 @@ def test_practice_website_goes_on_while_a_page_is_open(page: Any, rows: Any) -> 
         at.clock.fast_forward(30_000)
     assert answer.value.status == 204
     assert Event.objects.count() == before + 1
+
+
+def test_a_connector_is_copied_and_exported_from_its_menu(page: Any, rows: Any, tmp_path: Path) -> None:
+    at = page("light", f"/connectors/{rows.connector.pk}/")
+    at.get_by_text("More").first.click()
+    with at.expect_download() as download:
+        at.get_by_role("link", name="Export").click()
+    download.value.save_as(tmp_path / "connector.json")
+    document = json.loads((tmp_path / "connector.json").read_text())
+    assert [row["name"] for row in document["connectors"]] == ["Segment – production"]
+    at.get_by_role("button", name="Copy", exact=True).click()
+    at.wait_for_url("**/setup/keys/")
+    at.get_by_text("This is a copy of Segment – production").wait_for()
+    assert at.input_value("#id_name") == "Segment – production (copy)"
+    assert at.input_value("#id_secret_write_key") == ""

@@ -37,7 +37,7 @@
     if (add) addRow(add.dataset.addRow);
     const row = event.target.closest("tr[data-href]");
     if (row && !event.target.closest("a, button, input, label, select")) window.location = row.dataset.href;
-    all(".filters details[open]").forEach((box) => { if (!box.contains(event.target)) box.open = false; });
+    all(".filters details[open], .menu[open]").forEach((box) => { if (!box.contains(event.target)) box.open = false; });
   });
 
   /* Django's formsets: one more row from the template, with the next number. */
