@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, URLPattern, URLResolver, include, path, re_path, reverse
 
@@ -26,6 +26,10 @@ SHORT = {
     "config/user/": "people/",
     "config/apitoken/": "tokens/",
 }
+
+# Pages of other packages that have no place here: groups mean nothing beside roles, and the devices' pages would show
+# an owner the secrets of everybody's second step.
+LEFT_OUT = ("auth.group", "otp_totp.totpdevice", "otp_static.staticdevice")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +91,15 @@ class ConsoleSite(AdminSite):
         from config.signin import SignInForm
 
         return SignInForm
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        models: list[Any] = [model_or_iterable] if isinstance(model_or_iterable, type) else list(model_or_iterable)
+        for model in models:
+            if model._meta.label_lower in LEFT_OUT:
+                continue
+            if model._meta.app_label == "django_q":  # its action queues a job again, whoever presses it
+                admin_class = type("JobsAdmin", (admin_class or ModelAdmin,), {"actions": None})
+            super().register(model, admin_class, **options)
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from config import installation, setup, twostep

@@ -47,19 +47,21 @@ class Found:
     at: datetime | None = None
 
 
-def rules() -> dict[str, AlertRule]:
-    """All the rules, made with their usual limits where one is missing."""
+def rules(*, store: bool = False) -> dict[str, AlertRule]:
+    """All the rules; a missing one has its usual limit, and a row only if told to: looking at a page writes nothing."""
     found = {rule.kind: rule for rule in AlertRule.objects.all()}
     for kind, (limit, enabled, _) in DEFAULTS.items():
         if kind.value not in found:
-            values = {"limit": limit, "enabled": enabled}
-            found[kind.value] = AlertRule.objects.get_or_create(kind=kind.value, defaults=values)[0]
+            found[kind.value] = AlertRule(kind=kind.value, limit=limit, enabled=enabled)
+            if store:
+                values = {"limit": limit, "enabled": enabled}
+                found[kind.value] = AlertRule.objects.get_or_create(kind=kind.value, defaults=values)[0]
     return found
 
 
 def check(now: datetime, tell: Tell) -> None:
     """Open, refresh, remind and end. ``tell(problem, what)`` is called with "opened", "reminder" or "ended"."""
-    wanted = {kind: rule.limit for kind, rule in rules().items() if rule.enabled}
+    wanted = {kind: rule.limit for kind, rule in rules(store=True).items() if rule.enabled}
     found = {(one.connector_id, one.kind, one.cause): one for one in look(wanted, now)}
     live = Problem.objects.filter(state__in=["open", "seen"]).select_related("connector")
     known = {(row.connector_id, row.kind, row.cause): row for row in live}

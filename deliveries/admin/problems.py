@@ -95,8 +95,8 @@ class AlertAdmin(PageAdmin):
             new = (int(limit), f"on_{rule.kind}" in request.POST)
             if new != (rule.limit, rule.enabled):
                 details.append((str(rule), _state(rule.limit, rule.enabled), _state(*new)))
-                rule.limit, rule.enabled = new
-                rule.save()
+                values = {"limit": new[0], "enabled": new[1]}
+                AlertRule.objects.update_or_create(kind=rule.kind, defaults=values)
         if details:
             history.record(request.user, AlertRule(), "Changed what is worth an alert", details)
         messages.success(request, "Saved." if details else "Nothing was changed.")
