@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
@@ -128,12 +130,14 @@ def answering(settings: Any) -> Any:
     settings.ALLOWED_PRIVATE_NETWORKS = ["127.0.0.0/8"]
     server = socket.create_server(("127.0.0.1", 0))
 
-    def ask(raw: bytes, timeout: float = 2.0) -> Any:
+    def ask(raw: bytes, timeout: float = 2.0, pause: float = 0.0) -> Any:
         def serve() -> None:
             connection, _ = server.accept()
-            with connection:
+            with connection, contextlib.suppress(OSError):  # who asked may have gone
                 connection.recv(65536)
-                connection.sendall(raw)
+                for part in [raw[at : at + 1] for at in range(len(raw))] if pause else [raw]:
+                    connection.sendall(part)
+                    time.sleep(pause)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -166,3 +170,11 @@ def test_broken_answers(answering: Callable[..., Any], raw: bytes) -> None:
     with pytest.raises(SendFailed) as caught:
         answering(raw)
     assert caught.value.cause is Cause.UNREACHABLE
+
+
+@pytest.mark.parametrize("raw", [b"HTTP/1.1 200 OK\r\nX-Reason: " + b"x" * 40, b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 40])
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for(answering: Callable[..., Any], raw: bytes) -> None:
+    """Each byte comes well within the time-out: only a deadline for the whole answer ends it."""
+    with pytest.raises(SendFailed) as caught:
+        answering(raw + b"\r\n\r\n", timeout=0.4, pause=0.05)
+    assert caught.value.cause is Cause.TIMEOUT
