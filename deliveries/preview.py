@@ -37,6 +37,11 @@ from integrations.types import (
 
 log = logging.getLogger("signalbox.test")
 PREVIEW_ID = "test_preview"  # the same at every look, so that derived ids do not flicker
+NOBODY = "test_nobody"
+NOBODY_NOTE = (
+    "This event names nobody: from a source it would be refused. For the test it belongs to the unknown visitor "
+    f"{NOBODY}."
+)
 SKIPPING = frozenset({Cause.NOT_SUPPORTED, Cause.SWITCHED_OFF, Cause.FILTERED})
 TEXT_CAP = 65_536
 
@@ -181,6 +186,9 @@ def _run(
     config: ConnectorConfig, payload: Mapping[str, Json], vendor: Vendor, caller: Caller
 ) -> tuple[Preview, Result | None, Response | None]:
     now = timezone.now()
+    notes: tuple[str, ...] = ()
+    if not (payload.get("userId") or payload.get("anonymousId")):  # as documentation often shows an example
+        payload, notes = {**payload, "anonymousId": NOBODY}, (NOBODY_NOTE,)
     event = normalise({"messageId": PREVIEW_ID, **payload}, envelope(now, {}), "" if payload.get("type") else "track")
     if event.refused:
         return Preview(status="failed", cause=Cause.DATA_REFUSED.value, detail=event.refused), None, None
@@ -189,11 +197,12 @@ def _run(
     if recorder.request is None:
         refusal = result.not_sent or NotSent(Cause.INTERNAL, "Nothing was sent.")
         status = "skipped" if refusal.cause in SKIPPING else "failed"
-        return Preview(status=status, cause=refusal.cause.value, detail=refusal.detail), result, None
+        refused = Preview(status=status, cause=refusal.cause.value, detail=refusal.detail, notes=notes)
+        return refused, result, None
     shown = Preview(
         request=_shown(recorder.request, config),
         sent_as=result.sent_as,
-        notes=tuple(filter(None, result.notes.splitlines())),
+        notes=(*notes, *filter(None, result.notes.splitlines())),
         changes=tuple(_changes(orjson.loads(event.body), config, vendor)),
     )
     return shown, result, recorder.response

@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 
 from deliveries.models import Delivery, Event
+from integrations.models import Connector
 from tests.console import made, person
 
 pytestmark = pytest.mark.django_db
@@ -59,3 +60,40 @@ def test_pasted_nonsense_sends_nothing(m: Any, http: Any) -> None:
     html = send(m, "operator", sample="paste", pasted="{nonsense").content.decode()
     assert "This is not JSON" in html
     assert len(http.calls) == 0
+
+
+# As the documentation of Segment's and SuprSend's own examples shows them: without anybody they belong to.
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "novu": {
+        "type": "track",
+        "event": "User Abandoned Cart",
+        "properties": {
+            "name": "abandoned-cart-recovery-workflow",
+            "user": {"subscriberId": "63da8ee0c037e013fd790ffd", "email": "hi@hi.com"},
+            "environment": "development",
+        },
+    },
+    "webhook": {"type": "track", "event": "User Registered", "properties": {"plan": "Pro Annual"}},
+    "segment": {"event": "User Registered", "properties": {"plan": "Pro Annual"}},
+}
+
+
+@pytest.mark.parametrize("slug", EXAMPLES)
+def test_an_example_that_names_nobody_can_be_tried(slug: str) -> None:
+    row = Connector.objects.create(
+        name="To", vendor=slug, settings={"url": "https://example.com/hook"}, secrets={"api_key": "k"}
+    )
+    data = {"sample": "paste", "pasted": orjson.dumps(EXAMPLES[slug]).decode()}
+    result = person("operator").post(f"/connectors/{row.pk}/preview/", data).context["panel"]["result"]
+    assert result.would_send
+    assert result.notes[0] == (
+        "This event names nobody: from a source it would be refused. For the test it belongs to the unknown visitor "
+        "test_nobody."
+    )
+
+
+def test_an_example_with_a_person_stays_as_it_is() -> None:
+    row = Connector.objects.create(name="To", vendor="webhook", settings={"url": "https://example.com/hook"})
+    data = {"sample": "paste", "pasted": '{"type": "track", "event": "A", "userId": "u1"}'}
+    result = person("operator").post(f"/connectors/{row.pk}/preview/", data).context["panel"]["result"]
+    assert (result.notes, "test_nobody" in result.request["body"]) == ((), False)
