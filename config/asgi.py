@@ -18,7 +18,7 @@ django_application = get_asgi_application()
 
 from django.http import HttpRequest  # noqa: E402
 
-from deliveries import lifeline  # noqa: E402 - Django must be set up first
+from deliveries import lifeline, queue  # noqa: E402 - Django must be set up first
 from deliveries.api import status  # noqa: E402
 from deliveries.api.front import PREFIXES, IngestFront  # noqa: E402
 
@@ -26,6 +26,7 @@ from deliveries.api.front import PREFIXES, IngestFront  # noqa: E402
 sys.setswitchinterval(0.0005)
 ingest = IngestFront()
 lifeline.end_when_cut(grace=32)
+queue.prepare()
 # What is loaded by now lives as long as the process; looking through it again and again is a tenth of a request.
 gc.collect()
 gc.freeze()
@@ -59,7 +60,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            ingest.writer.start()
+            await ingest.start()
             await send({"type": "lifespan.startup.complete"})
         else:
             ingest.writer.close()

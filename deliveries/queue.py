@@ -6,8 +6,13 @@ sweep, and every drain's own look at the rows, find the work again.
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from importlib import import_module
+from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from django_q.models import Schedule
 from django_q.tasks import async_task
@@ -23,6 +28,11 @@ PRACTISE = "deliveries.tasks.practise"
 NEXT_DUE = "signalbox: next due"
 # A queued drain that nobody took up in this time is taken for lost (a flushed Redis), and another is queued.
 LOST_AFTER = timedelta(seconds=10)
+
+
+def prepare() -> None:
+    """Load the broker's library, which takes a quarter of a second, before anybody waits for it. Connects nowhere."""
+    import_module("django_q.brokers.redis_broker" if settings.REDIS_URL else "django_q.brokers.orm")
 
 
 def wake(now: datetime | None = None) -> bool:
@@ -88,4 +98,22 @@ def run_cluster() -> None:
     """Run this machine's workers until TERM or INT: then the running tasks finish."""
     from django_q.cluster import Cluster
 
-    Cluster().start()
+    cluster = Cluster()
+    end_once(cluster.sig_handler)
+    cluster.start()
+
+
+def end_once(handler: Callable[[int, Any], None]) -> None:
+    """Have the first TERM or INT handled, and no other.
+
+    Two come at nearly the same moment when `serve` ends (its own, and the cut lifeline's), and the cluster's handler
+    must not be interrupted by itself: it would wait for ever for a lock that it already holds.
+    """
+
+    def first(number: int, frame: Any) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
+        handler(number, frame)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, first)

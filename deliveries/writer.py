@@ -16,6 +16,7 @@ import logging
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import NamedTuple
 
 from django.db import Error as DatabaseError
@@ -126,6 +127,7 @@ class GroupWriter:
 
     def _run(self) -> None:
         try:
+            self._connect()
             while not (self._closing and not self._waiting):
                 group = self._take()
                 if group:
@@ -134,6 +136,11 @@ class GroupWriter:
                     self._do_chores()
         finally:
             connection.close()
+
+    def _connect(self) -> None:
+        """Before there is anything to store, so that the first request need not wait for it."""
+        with suppress(DatabaseError):
+            _prepare_connection(busy_ms=20_000)
 
     def _take(self) -> list[_Waiting]:
         """The next group; empty when there are only chores, or at the end."""

@@ -61,13 +61,12 @@ def time_filter(params: Mapping[str, str], now: datetime) -> dict[str, str]:
 
 
 def search_filter(text: str) -> dict[str, str]:
-    """What a person typed into the search box: a message id if there is such an event, else a person's id."""
-    text = text.strip()
-    if not text:
-        return {}
-    if Event.objects.filter(message_id=text[:255]).exists():
-        return {"message_id": text}
-    return {"user_id": text}
+    """What a person typed into the search box: a message id if there is such an event, else a person's id.
+    Raises ValueError for what is no text."""
+    wanted = log.clean({"message_id": text})
+    if not wanted or Event.objects.filter(message_id=wanted["message_id"][:255]).exists():
+        return wanted
+    return {"user_id": wanted["message_id"]}
 
 
 def recent_names() -> list[str]:
