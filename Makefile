@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run demo test check bench screenshots lock format clean
+.PHONY: run demo test check bench chaos screenshots lock format clean
 
 run: $(VENV)/.runtime
 	@PORT=$(PORT) HOST=$(HOST) $(BIN)/python manage.py serve
@@ -28,6 +28,10 @@ check: $(VENV)/.development
 bench: $(VENV)/.development
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# Faults under load and the books afterwards. CHAOS="--short --database sqlite", "--list", "--help".
+chaos: $(VENV)/.development
+	@$(BIN)/python -m tests.chaos $(CHAOS)
 
 # Pictures of every part of the console, in three looks, for people to look at.
 screenshots: $(VENV)/.development

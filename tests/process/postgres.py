@@ -16,9 +16,9 @@ from tests.process.ports import free_port
 class Cluster:
     """Needs PostgreSQL's own programs on this machine. They refuse to run as root, so root hands them over."""
 
-    def __init__(self) -> None:
+    def __init__(self, within: Path | None = None) -> None:
         self.programs = _programs()
-        self.parent = Path(tempfile.mkdtemp(prefix="signalbox-postgresql-"))
+        self.parent = Path(tempfile.mkdtemp(prefix="signalbox-postgresql-", dir=within))
         self.directory = self.parent / "data"
         self.port = free_port()
         self.url = f"postgres://signalbox@127.0.0.1:{self.port}/postgres"
@@ -36,20 +36,27 @@ class Cluster:
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "stop", "--wait", f"--mode={mode}")
 
+    @property
+    def running(self) -> bool:
+        return self._call("status") == 0
+
     def close(self) -> None:
-        self.stop("immediate")
+        if self.running:
+            self.stop("immediate")
         shutil.rmtree(self.parent)
 
     def _run(self, program: str, *arguments: str) -> None:
+        assert self._call(*arguments, program=program) == 0, (self.parent / "programs.log").read_text()
+
+    def _call(self, *arguments: str, program: str = "pg_ctl") -> int:
         command = [str(self.programs / program), "-D", str(self.directory), *arguments]
         if os.geteuid() == 0:
             command = ["runuser", "-u", "postgres", "--", *command]
         # Its output goes to a file: the server it starts would keep a pipe open.
         with (self.parent / "programs.log").open("ab") as log:
-            done = subprocess.run(
+            return subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", timeout=120, check=False
-            )
-        assert done.returncode == 0, (self.parent / "programs.log").read_text()
+            ).returncode
 
 
 def _programs() -> Path:

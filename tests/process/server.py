@@ -29,10 +29,10 @@ STOP_WITHIN = 30.0  # what `serve` promises
 class Serve:
     """One run of `serve`. What it prints is kept in ``lines``."""
 
-    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
+    def __init__(self, environment: dict[str, str], *arguments: str, root: Path = ROOT) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "serve", *arguments],
-            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True,
         )  # fmt: skip
         self.lines: list[str] = []
@@ -72,6 +72,7 @@ class Server:
         self.extra = environment
         self.runs: list[Serve] = []
         self.token = ""
+        self.root = ROOT  # of the code it runs
 
     @property
     def environment(self) -> dict[str, str]:
@@ -81,7 +82,7 @@ class Server:
         return {**inherited, **ours, **self.store.environment, **self.extra}
 
     def start(self, *arguments: str) -> Serve:
-        run = Serve(self.environment, "--port", str(self.port), *arguments)
+        run = Serve(self.environment, "--port", str(self.port), *arguments, root=self.root)
         self.runs.append(run)
         run.line("Stop with")
         if "--worker-only" not in arguments:
@@ -91,7 +92,7 @@ class Server:
     def manage(self, *arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120, check=False,
+            cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
