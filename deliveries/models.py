@@ -35,7 +35,8 @@ DUE = "('waiting', 'retrying', 'sending')"
 
 class Event(models.Model):
     """One event as it came in, normalised to the Segment spec. ``body`` is its JSON text; ``refused`` says why it was
-    refused at the door (then it has no deliveries)."""
+    refused at the door (then it has no deliveries). With ``erased_at`` it is the shell that is left after its person's
+    erasure: no ids, no content, but its message id still keeps a repeated one out, and the books still add up."""
 
     source = models.ForeignKey(Source, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
     message_id = models.CharField(max_length=255)
@@ -46,6 +47,7 @@ class Event(models.Model):
     received_at = models.DateTimeField()
     refused = models.CharField(max_length=300, blank=True)
     body = models.TextField()
+    erased_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["message_id", "source"], name="event_once_per_source")]
@@ -54,6 +56,7 @@ class Event(models.Model):
             models.Index(fields=["anonymous_id", "id"], condition=Q(user_id=""), name="event_by_anonymous"),
             models.Index(fields=["received_at"], name="event_by_time"),
             models.Index(fields=["id"], condition=~Q(refused=""), name="event_refused"),
+            models.Index(fields=["id"], condition=Q(erased_at__isnull=False), name="event_erased"),
         ]
 
     def __str__(self) -> str:
@@ -257,4 +260,5 @@ class Pump(models.Model):
 from deliveries.alarm import AlertRule as AlertRule  # noqa: E402  # the models of alarms stand in their own file
 from deliveries.alarm import AlertTarget as AlertTarget  # noqa: E402
 from deliveries.alarm import Problem as Problem  # noqa: E402
+from deliveries.erasures import Erasure as Erasure  # noqa: E402
 from deliveries.tally import Tally as Tally  # noqa: E402

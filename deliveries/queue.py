@@ -23,6 +23,7 @@ DRAIN = "deliveries.tasks.drain"
 BEAT = "deliveries.tasks.beat"
 SWEEP = "deliveries.tasks.sweep"
 HOURLY = "deliveries.tasks.hourly"
+ERASE = "deliveries.tasks.erase"
 ADVANCE_REPLAY = "deliveries.tasks.advance_replay"
 PRACTISE = "deliveries.tasks.practise"
 NEXT_DUE = "signalbox: next due"
@@ -68,6 +69,10 @@ def beat() -> None:
 
 def advance_replay(replay_id: int) -> None:
     async_task(ADVANCE_REPLAY, replay_id)
+
+
+def erase() -> None:
+    async_task(ERASE)
 
 
 def practise() -> None:

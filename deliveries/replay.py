@@ -42,12 +42,15 @@ class NotReplayable(Exception):
 def replay_one(delivery: Delivery, *, by: str, as_sent: bool = False) -> Delivery:
     """A new delivery of the same event: waiting, held or skipped, as the connector's status says.
 
-    Raises NotReplayable while the old one is still going to be sent, and for ``as_sent`` where nothing ever was.
+    Raises NotReplayable while the old one is still going to be sent, where its event was erased, and for ``as_sent``
+    where nothing ever was.
     """
     if delivery.status not in (Status.DELIVERED, Status.FAILED, Status.SKIPPED):
         raise NotReplayable(f"This delivery is {delivery.status}: it is still going to be sent by itself.")
     if as_sent and not delivery.attempts:
         raise NotReplayable("Nothing was sent for this delivery, so it can't be sent again exactly as it was.")
+    if delivery.event.erased_at is not None:
+        raise NotReplayable("The person this event belongs to was erased, so there is nothing left to send.")
     now = timezone.now()
     with write_transaction():
         status, cause, detail = _first_status(Connector.objects.get(pk=delivery.connector_id))

@@ -3,7 +3,8 @@
 Only finished deliveries can be replayed: the others are still going to be sent. Without a status the failed ones are
 taken; with a cause and no status, the failed and skipped ones. Delivered ones are taken only where the status asks for
 them, or ``include_delivered`` does. A delivery whose event has reached its connector since, or is on its way there
-again, is left out, and an event goes to a connector once however many of its deliveries match.
+again, is left out, and so is one whose event was erased; an event goes to a connector once however many of its
+deliveries match.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def candidates(filters: log.Filters, *, as_sent: bool = False, include_delivered
     if filters.get(PAST_IDENTIFIES):
         return past_identifies(int(filters["connector"]))
     rows = matching(filters, as_sent=as_sent, include_delivered=include_delivered)
-    return rows.filter(~_newer(Status.DELIVERED, *UNDER_WAY))
+    return rows.filter(~_newer(Status.DELIVERED, *UNDER_WAY), event__erased_at=None)
 
 
 def past_identifies(connector_id: int) -> QuerySet[Delivery]:
@@ -77,9 +78,9 @@ def preview(filters: log.Filters, *, as_sent: bool = False, include_delivered: b
     """The counts a person decides by. Raises ValueError for bad filters.
 
     ``total`` are replayed, of ``people``, with events first and last received at ``oldest`` and ``newest``. Of the
-    ``matching`` ones ``already_delivered_since`` and ``on_their_way`` are left out. ``excluded`` of the total would not
-    be sent by today's rules; ``excluded_is_estimate`` says that it was counted on a sample. ``seconds_at_limit`` is the
-    time that the speed limits make it take, None without any.
+    ``matching`` ones ``already_delivered_since``, ``on_their_way`` and ``erased`` are left out. ``excluded`` of the
+    total would not be sent by today's rules; ``excluded_is_estimate`` says that it was counted on a sample.
+    ``seconds_at_limit`` is the time that the speed limits make it take, None without any.
     """
     filters = log.clean(filters)
     choices = {"as_sent": as_sent, "include_delivered": include_delivered}
@@ -102,6 +103,7 @@ def preview(filters: log.Filters, *, as_sent: bool = False, include_delivered: b
         "people": facts["people"],
         "already_delivered_since": found.filter(_newer(Status.DELIVERED)).count(),
         "on_their_way": found.filter(_newer(*UNDER_WAY) & ~Q(_newer(Status.DELIVERED))).count(),
+        "erased": found.filter(event__erased_at__isnull=False).count(),
         "excluded": round(count * left_out / looked) if looked else 0,
         "excluded_is_estimate": looked < count,
         "oldest": facts["oldest"],

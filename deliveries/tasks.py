@@ -31,6 +31,12 @@ def hourly() -> None:
     every_hour(timezone.now())
 
 
+def erase() -> None:
+    from deliveries.erase import advance_all
+
+    advance_all(timezone.now())
+
+
 def practise() -> None:
     from deliveries import practice
 

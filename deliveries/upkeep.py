@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
-from deliveries import alerts, hold, problems, queue, retention, tally
+from deliveries import alerts, erase, hold, problems, queue, retention, tally
 from deliveries.engine.claim import due_times
 from deliveries.engine.writing import checkpoint
 from deliveries.lifeline import stopping
@@ -21,6 +21,8 @@ def sweep(now: datetime) -> None:
     hold.hold_strays(now)
     for replay_id in Replay.objects.filter(state__in=["preparing", "running"]).values_list("id", flat=True):
         queue.advance_replay(replay_id)
+    if erase.due(now):
+        queue.erase()
     active = list(Connector.objects.filter(status=Connector.Status.ACTIVE).values_list("id", flat=True))
     soonest = min(due_times(active).values(), default=None)
     if soonest is not None and soonest <= now + timedelta(seconds=65):

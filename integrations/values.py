@@ -52,6 +52,7 @@ class Cause(StrEnum):
     PAUSED = "paused"
     GAVE_UP = "gave_up"
     INTERNAL = "internal"
+    ERASED = "erased"
 
 
 class Disposition(StrEnum):

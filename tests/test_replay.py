@@ -279,6 +279,7 @@ def test_preview_counts_people_and_what_todays_rules_leave_out(to: Connector) ->
         "people": 4,
         "already_delivered_since": 0,
         "on_their_way": 0,
+        "erased": 0,
         "excluded": 1,
         "excluded_is_estimate": False,
         "oldest": T0,

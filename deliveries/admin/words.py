@@ -25,6 +25,7 @@ REASONS: dict[str, str] = {
     Cause.PAUSED: "Connector paused",
     Cause.GAVE_UP: "Gave up after all tries",
     Cause.INTERNAL: "Our own mistake",
+    Cause.ERASED: "Person erased",
 }
 
 

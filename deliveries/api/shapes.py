@@ -134,6 +134,7 @@ class ReplayPreview(serializers.Serializer[Any]):
     people = serializers.IntegerField()
     already_delivered_since = serializers.IntegerField()
     on_their_way = serializers.IntegerField()
+    erased = serializers.IntegerField(help_text="Left out: the person was erased.")
     excluded = serializers.IntegerField(help_text="Of the total: not sent by today's rules.")
     excluded_is_estimate = serializers.BooleanField()
     oldest = serializers.DateTimeField(allow_null=True)

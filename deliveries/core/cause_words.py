@@ -114,6 +114,11 @@ FAILED: dict[Cause, Words] = {
         "{own} {who} is not to blame, and we do not try again by ourselves.",
         "Copy the details of this delivery for your engineer, and replay it when the cause is put right.",
     ),
+    Cause.ERASED: (
+        "Not sent: the person was erased.",
+        "Somebody asked for the erasure of the person whose event this was. Its content is gone, so nothing was sent.",
+        "Nothing: it cannot be sent any more.",
+    ),
 }
 FAILED_OTHERWISE: Words = (
     "{who} did not get this event.",
@@ -167,6 +172,12 @@ SKIPPED: dict[Cause, Words] = {
         "Not sent on purpose: thrown away on resuming.",
         "{own} {Event} was held while {connector} was paused, and was then discarded.",
         "If it should go out after all, replay this delivery.",
+    ),
+    Cause.ERASED: (
+        "Not sent on purpose: the person was erased.",
+        "{Event} had not gone out to {whom} when the person it belongs to was erased. Its content is gone from here; "
+        "only this line is kept, so that the books add up.",
+        "Nothing: this is what an erasure is for. It cannot be replayed, because nothing of it is left.",
     ),
 }
 SKIPPED_OTHERWISE: Words = (

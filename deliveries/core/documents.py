@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 MAX_DEPTH = 100
+ERASED_BODY = "{}"  # what is left of an erased event's body; no event that was accepted is as empty
 _BOM = b"\xef\xbb\xbf"
 # Digits become "0" and all else a space: to find a long run of digits so costs a twentieth of a regular expression.
 _DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(" ") for byte in range(256))

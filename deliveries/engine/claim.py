@@ -33,6 +33,7 @@ class Claimed(NamedTuple):
     replay_of_id: int | None
     source_vendor: str
     body: str
+    event_id: int = 0
 
 
 class Want(NamedTuple):
@@ -92,7 +93,8 @@ def _claim_postgresql(wants: Sequence[Want], owner: str, now: datetime, until: d
         JOIN deliveries_event e ON e.id = old.event_id
         JOIN integrations_source s ON s.id = e.source_id
         WHERE d.id = picked.id
-        RETURNING d.id, d.connector_id, d.attempts, picked.due, d.lane, d.as_sent, d.replay_of_id, s.vendor, e.body
+        RETURNING d.id, d.connector_id, d.attempts, picked.due, d.lane, d.as_sent, d.replay_of_id, s.vendor, e.body,
+            e.id
     """  # noqa: S608
     ids, lanes, limits = ([want[column] for want in wants] for column in range(3))
     with connection.cursor() as cursor:
@@ -107,7 +109,7 @@ def _claim_sqlite(wants: Sequence[Want], owner: str, now: datetime, until: datet
     for want in wants:
         rows += database.execute(
             "SELECT d.id, d.connector_id, d.attempts, d.next_attempt_at || '', d.lane, +d.as_sent, d.replay_of_id, "  # noqa: S608
-            "s.vendor, e.body FROM deliveries_delivery d INDEXED BY delivery_due "
+            "s.vendor, e.body, e.id FROM deliveries_delivery d INDEXED BY delivery_due "
             "CROSS JOIN deliveries_event e ON e.id = d.event_id CROSS JOIN integrations_source s ON s.id = e.source_id "
             f"WHERE d.connector_id = ? AND d.lane = ? AND d.status IN {DUE} AND d.next_attempt_at <= ? "
             "ORDER BY d.next_attempt_at LIMIT ?",

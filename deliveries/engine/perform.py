@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from deliveries.core import redact
-from deliveries.core.documents import dump, load
+from deliveries.core.documents import ERASED_BODY, dump, load
 from deliveries.engine.claim import Claimed
 from deliveries.engine.send import SendFailed
 from integrations import mapping, verdicts
@@ -148,6 +148,8 @@ def _always_batched(vendor: Vendor) -> bool:
 
 
 def _event(claimed: Claimed, target: Target) -> Event:
+    if claimed.body == ERASED_BODY:
+        raise NotSent(Cause.ERASED, "")
     payload = load(claimed.body)
     return mapping.prepare(payload, target.config, target.vendor, claimed.source_vendor)
 

@@ -1,7 +1,7 @@
 """Write results down: attempts and new statuses, in bulk, in one short transaction.
 
 Guarded by the lease: a drain whose lease ran out meanwhile changes no status, but its attempts are kept, because the
-calls were made.
+calls were made. Of an event whose person was erased while it was on its way, only that it was sent is kept.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from deliveries.core import retry
+from deliveries.engine import erased
 from deliveries.engine.claim import RETRY
 from deliveries.engine.perform import Result
 from deliveries.engine.writing import is_sqlite, json_text, stored_time, write_transaction
@@ -24,7 +25,7 @@ ATTEMPT_COLUMNS = (
     "delivery_id, number, started_at, duration_ms, request, request_body, response, response_body, response_status, "
     "batch_size, outcome, cause, detail"
 )
-SKIPPING = frozenset({Cause.NOT_SUPPORTED, Cause.SWITCHED_OFF, Cause.FILTERED})
+SKIPPING = frozenset({Cause.NOT_SUPPORTED, Cause.SWITCHED_OFF, Cause.FILTERED, Cause.ERASED})
 
 
 class Outcome(NamedTuple):
@@ -44,10 +45,15 @@ def record(results: Sequence[Result], owner: str, now: datetime, configs: Mappin
     """Store every result's attempt and the delivery's new status. Raises django.db.Error with nothing stored."""
     outcomes = [(result, decide(result, configs.get(result.claimed.connector_id))) for result in results]
     attempts = [_attempt(result, outcome) for result, outcome in outcomes if result.call is not None]
+    event_of = {result.claimed.id: result.claimed.event_id for result in results}
     with write_transaction():
-        _insert_attempts(attempts)
-        if _update(outcomes, owner, now) < len(outcomes):
-            _forget_lost([result.claimed.id for result, _ in outcomes])
+        mine = _update(outcomes, owner, now) == len(outcomes)
+        gone = erased.among(event_of, sure=mine)
+        _insert_attempts(erased.bared(attempts, gone) if gone else attempts)
+        if gone:
+            erased.strip(gone, now)
+        if not mine:
+            _forget_lost(list(event_of))
 
 
 def decide(result: Result, config: ConnectorConfig | None) -> Outcome:
