@@ -7,7 +7,7 @@ Nothing is stored: no event, no delivery. A test event says so: its messageId be
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from secrets import token_hex
@@ -16,12 +16,13 @@ from typing import Any
 import orjson
 from django.utils import timezone
 
+from deliveries.alterations import Change, changes
 from deliveries.core import causes, redact
 from deliveries.core.normalise import envelope, normalise
 from deliveries.engine.claim import LIVE, Claimed
 from deliveries.engine.perform import Caller, Result, Target, perform
 from deliveries.engine.send import Sender, SendFailed
-from integrations import mapping, registry
+from integrations import registry
 from integrations.models import Connector
 from integrations.types import (
     Cause,
@@ -44,16 +45,6 @@ NOBODY_NOTE = (
 )
 SKIPPING = frozenset({Cause.NOT_SUPPORTED, Cause.SWITCHED_OFF, Cause.FILTERED})
 TEXT_CAP = 65_536
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """Something that is not sent as it came: ``kind`` is renamed, removed, added or changed."""
-
-    kind: str
-    field: str
-    before: Json = None
-    after: Json = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +73,12 @@ class Tested:
     """A test event's way: what was sent, the answer, what it means, and the sentences for it.
 
     ``response`` has status, headers and body as text; it is None where no answer came or nothing was sent. ``outcome``
-    is what a real delivery would be now: delivered, retrying, failed or skipped.
+    is what a real delivery would be now: delivered, retrying, failed or skipped. By ``message_id`` it can be looked up
+    at the service.
     """
 
     preview: Preview
+    message_id: str = ""
     response: Mapping[str, Any] | None = None
     duration_ms: int = 0
     outcome: str = ""
@@ -113,12 +106,21 @@ def send_test(
 ) -> Tested:
     """Send ``payload`` as a test event, whatever the connector's status. ``caller`` stands in for the network."""
     sender = caller or Sender()
-    shown, result, answer = _run(config, marked(payload), vendor, sender)
+    event = marked(payload)
+    message_id = str(event["messageId"])
+    shown, result, answer = _run(config, event, vendor, sender)
     if caller is None:
         sender.close()  # type: ignore[attr-defined]
     if result is None or result.call is None or result.verdict is None:
         words = _words(config, vendor, shown.status, shown.cause, shown.detail)
-        return Tested(preview=shown, outcome=shown.status, cause=shown.cause, detail=shown.detail, words=words)
+        return Tested(
+            preview=shown,
+            message_id=message_id,
+            outcome=shown.status,
+            cause=shown.cause,
+            detail=shown.detail,
+            words=words,
+        )
     verdict = result.verdict
     outcome = {Disposition.DELIVERED: "delivered", Disposition.RETRY: "retrying"}.get(verdict.disposition, "failed")
     cause = verdict.cause.value if verdict.cause else ""
@@ -127,6 +129,7 @@ def send_test(
     log.info("Test event to %s by %s: %s", config.name, by, outcome)
     return Tested(
         preview=shown,
+        message_id=message_id,
         response=_answer(answer, config),
         duration_ms=result.call.duration_ms,
         outcome=outcome,
@@ -203,7 +206,7 @@ def _run(
         request=_shown(recorder.request, config),
         sent_as=result.sent_as,
         notes=(*notes, *filter(None, result.notes.splitlines())),
-        changes=tuple(_changes(orjson.loads(event.body), config, vendor)),
+        changes=tuple(changes(orjson.loads(event.body), config, vendor)),
     )
     return shown, result, recorder.response
 
@@ -265,33 +268,3 @@ def _words(
         duration_ms=call.duration_ms if call else None,
         tries=1 if call else 0,
     )
-
-
-def _changes(payload: dict[str, Json], config: ConnectorConfig, vendor: Vendor) -> Iterator[Change]:
-    """What the connector's rules and filters make of the event, before the vendor's own form of it."""
-    name = mapping.event_name(payload)
-    try:
-        event = mapping.prepare(payload, config, vendor)
-    except NotSent:
-        return
-    if event.name != name:
-        yield Change(kind="renamed", field="name", before=name, after=event.name)
-    before, after = dict(_leaves(payload)), dict(_leaves(dict(event.payload)))
-    named = mapping.NAME_FIELDS.get(event.kind, "")
-    for path in before:
-        if path not in after:
-            yield Change(kind="removed", field=path, before=before[path])
-        elif after[path] != before[path] and path != named:
-            yield Change(kind="changed", field=path, before=before[path], after=after[path])
-    for path in after:
-        if path not in before:
-            yield Change(kind="added", field=path, after=after[path])
-
-
-def _leaves(value: dict[str, Json], path: str = "") -> Iterator[tuple[str, Json]]:
-    for key, item in value.items():
-        place = f"{path}.{key}" if path else key
-        if isinstance(item, dict) and item:
-            yield from _leaves(item, place)
-        else:
-            yield place, item

@@ -7,8 +7,10 @@ from typing import Any
 import orjson
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from deliveries.models import Delivery, Event
+from deliveries import trials
+from deliveries.models import Delivery, Event, Trial
 from integrations.models import Connector
 from tests.console import made, person
 
@@ -97,3 +99,49 @@ def test_an_example_with_a_person_stays_as_it_is() -> None:
     data = {"sample": "paste", "pasted": '{"type": "track", "event": "A", "userId": "u1"}'}
     result = person("operator").post(f"/connectors/{row.pk}/preview/", data).context["panel"]["result"]
     assert (result.notes, "test_nobody" in result.request["body"]) == ((), False)
+
+
+# --- The last five ----------------------------------------------------------------------------------------------------
+
+
+def practise(client: Any, row: Connector, pasted: str = "") -> Any:
+    data = {"sample": "paste", "pasted": pasted} if pasted else {}
+    return client.post(reverse("admin:integrations_connector_send_test", args=[row.pk]), data)
+
+
+def test_the_last_five_tests_are_kept_newest_first() -> None:
+    row = Connector.objects.create(name="To", vendor="practice", settings={"script": "works"}, status_at=timezone.now())
+    other = Connector.objects.create(name="Other", vendor="practice", settings={"script": "works"})
+    client = person("operator")
+    practise(client, other)
+    for number in range(7):
+        practise(client, row, f'{{"type": "track", "event": "Test {number}", "userId": "secret@example.com"}}')
+    assert list(trials.last(row).values_list("name", flat=True)) == [f"Test {number}" for number in (6, 5, 4, 3, 2)]
+    assert Trial.objects.count() == 6
+    page = client.get(f"/connectors/{row.pk}/test/").content.decode()
+    assert [f"Test {number}" in page for number in range(7)] == [False, False, True, True, True, True, True]
+    assert str(trials.last(row)[0].message_id) in page
+    assert trials.last(row)[0].message_id.startswith("test_")
+
+
+def test_a_kept_test_says_how_it_ended_and_holds_nothing_of_the_event() -> None:
+    settings, secrets = {"script": "key"}, {"api_key": "practice-key-old"}
+    row = Connector.objects.create(name="To", vendor="practice", settings=settings, secrets=secrets, prefix="shop: ")
+    practise(person("operator"), row, '{"event": "Order", "userId": "ann@example.com", "properties": {"a": "private"}}')
+    trial = Trial.objects.get()
+    assert (trial.name, trial.sent_as, trial.outcome, trial.status) == ("Order", "shop: Order", "failed", 401)
+    assert trial.by == "Operator Jones"
+    assert trial.headline == "Practice service refused the API key."
+    assert "not known, or was replaced" in trial.answer
+    assert "ann@example.com" not in str(Trial.objects.values())
+    assert "private" not in str(Trial.objects.values())
+    assert "practice-key-old" not in str(Trial.objects.values())
+
+
+def test_a_test_in_the_wizard_stays_in_the_wizard() -> None:
+    row = Connector.objects.create(name="To", vendor="practice", settings={"script": "works"}, status="off")
+    page = practise(person("editor"), row).content.decode()
+    assert "Practice service accepted the event" in page
+    assert f"/connectors/{row.pk}/setup/on/" in page
+    assert "Continue without a test" not in page
+    assert "Last tests" in page

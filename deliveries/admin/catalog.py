@@ -17,7 +17,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
-from deliveries import hold
+from deliveries import hold, trials
 from deliveries.admin import badges, figures, listing
 from deliveries.models import Event
 from integrations import history, registry
@@ -38,12 +38,13 @@ class Step:
     tables: tuple[str, ...] = ()
 
 
+TEST = Step("test", "Test")
 STEPS = (
     Step("keys", "Keys", ("name", "vendor")),
     Step("region", "Region", ("region",)),
     Step("events", "Events", ("events",), ("rules", "filters")),
     Step("mapping", "Mapping", ("mapping",), ("channels", "preferences")),
-    Step("test", "Test"),
+    TEST,
     Step("on", "Turn on", ("sources",)),
 )
 
@@ -128,8 +129,19 @@ class CatalogPages:
             return redirect(self.link("setup", pk, _after(vendor, step)))
         return self._show_step(request, connector, vendor, current, form, lists)
 
+    def test_step(self: Any, request: HttpRequest, row: Connector, vendor: Vendor, tested: Any) -> HttpResponse:
+        """The step *Test* with what a test that was just sent has shown."""
+        return self._show_step(request, row, vendor, TEST, None, {}, tested)
+
     def _show_step(
-        self: Any, request: HttpRequest, row: Connector | None, vendor: Vendor, step: Step, form: Any, lists: Any
+        self: Any,
+        request: HttpRequest,
+        row: Connector | None,
+        vendor: Vendor,
+        step: Step,
+        form: Any,
+        lists: Any,
+        tested: dict[str, Any] | None = None,
     ) -> HttpResponse:
         steps = steps_for(vendor)
         at = steps.index(step)
@@ -148,6 +160,7 @@ class CatalogPages:
         if row is not None:
             context |= self.preview_context(request, row)
             context |= _summary(row, vendor) if step.slug == "on" else {}
+            context |= {"trials": trials.last(row), **(tested or {})} if step.slug == "test" else {}
         title = f"{vendor.label}: {step.label}"
         return self.show(request, "console/wizard.html", title, **context)
 

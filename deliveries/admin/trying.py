@@ -8,7 +8,7 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from deliveries import preview
+from deliveries import preview, trials
 from deliveries.admin import badges
 from deliveries.models import Event
 from integrations import history, registry, selectors
@@ -62,7 +62,7 @@ class TestPages:
         demand(request, OPERATE)
         connector = self.row(pk)
         context = {**self.preview_context(request, connector), "connector": connector}
-        context["vendor"] = registry.get(connector.vendor)
+        context |= {"vendor": registry.get(connector.vendor), "trials": trials.last(connector)}
         crumbs = [*self.crumbs(), (connector.name, self.link("change", pk))]
         return self.show(request, "console/test.html", "Send a test event", crumbs=crumbs, **context)
 
@@ -82,17 +82,22 @@ class TestPages:
             checks = _checks(vendor, verdict, result)
             Connector.objects.filter(pk=pk).update(tested_at=timezone.now())
             history.record(request.user, connector, f"{badges.TESTED}{result.outcome}")
+            trials.keep(connector, sample["payload"], result, by=str(request.user))
         context = {
             "connector": connector,
             "vendor": vendor,
             "samples": _samples(),
             "panel": _panel(config, vendor, sample),
+            "tested": result,
+            "checks": checks,
+            "trials": trials.last(connector),
             "to_replay": badges.need_a_look(connector) if result and result.delivered else 0,
         }
+        connector.refresh_from_db(fields=["tested_at"])
+        if badges.is_draft(connector) and request.user.has_perm("integrations.add_connector"):
+            return self.test_step(request, connector, vendor, context)
         crumbs = [*self.crumbs(), (connector.name, self.link("change", pk))]
-        return self.show(
-            request, "console/test.html", "Send a test event", crumbs=crumbs, tested=result, checks=checks, **context
-        )
+        return self.show(request, "console/test.html", "Send a test event", crumbs=crumbs, **context)
 
 
 def _checks(vendor: Vendor, verdict: Verdict | None, result: preview.Tested) -> list[tuple[str, str]]:
