@@ -217,6 +217,8 @@ def parse_seconds(text: str) -> list[int]:
     parts = [part for part in text.replace(",", " ").split() if part]
     if not parts or len(parts) > 20:
         raise ValueError("Give 1 to 20 waits in seconds, with commas between them.")
-    if any(not part.isascii() or not part.isdigit() or not 1 <= int(part) <= 604_800 for part in parts):
+    if any(
+        not part.isascii() or not part.isdigit() or len(part) > 6 or not 1 <= int(part) <= 604_800 for part in parts
+    ):
         raise ValueError("Each wait is a whole number of seconds, from 1 to 604800 (a week).")
     return [int(part) for part in parts]

@@ -79,7 +79,7 @@ class World:
                 assert self.console["owner"].post(f"/{row['first']}").status_code == 302
             before = rows() if "first" in row else self.before
             if method == "POST":
-                answer = client.post(path, self._data(row), **({"content_type": JSON} if "json" in row else {}))
+                answer = client.post(path, self.data(row), **({"content_type": JSON} if "json" in row else {}))
             else:
                 answer = getattr(client, method.lower())(path)
             changed = rows() != before
@@ -90,7 +90,8 @@ class World:
         to_sign_in = answer.status_code == 302 and answer["Location"].startswith("/login/")
         return "login" if to_sign_in else str(answer.status_code), changed
 
-    def _data(self, row: dict[str, Any]) -> Any:
+    def data(self, row: dict[str, Any]) -> Any:
+        """What is posted for this line of the table."""
         if "json" in row:
             return json.dumps(row["json"])
         given = {name: str(value).format(**self.names) for name, value in row.get("data", {}).items()}

@@ -109,7 +109,7 @@ class DeliveryAdmin(PageAdmin):
     def replay_selected(self, request: HttpRequest) -> HttpResponse:
         """The ticked rows, or the one whose own button was pressed."""
         ids = request.POST.getlist("one") or request.POST.getlist("ids")
-        chosen = [int(value) for value in ids[: listing.PAGE] if value.isascii() and value.isdigit()]
+        chosen = [int(value) for value in ids[: listing.PAGE] if listing.is_id(value)]
         made, refused = 0, ""
         for delivery in Delivery.objects.filter(id__in=chosen).order_by("id"):
             try:
@@ -172,7 +172,7 @@ def rows_of(params: Mapping[str, str], filters: Mapping[str, Any]) -> QuerySet[D
     rows = log.deliveries(filters)
     if params.get("view") == "look":
         rows = rows.filter(replays__isnull=True)
-    if params.get("replay", "").isdigit():
+    if listing.is_id(params.get("replay", "")):
         rows = rows.filter(replay_id=int(params["replay"]))
     return rows
 

@@ -53,6 +53,11 @@ def _id(row: Model) -> int:
     return int(row.pk)
 
 
+def is_id(text: str) -> bool:
+    """Whether it can be a row's id: digits, and few enough for a database."""
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
 def time_filter(params: Mapping[str, str], now: datetime) -> dict[str, str]:
     """``since`` and ``until`` from the address: a range by its name, or two times."""
     if chosen := RANGES.get(params.get("range", "")):

@@ -89,7 +89,7 @@ class AlertAdmin(PageAdmin):
         details = []
         for rule in problems.rules().values():
             limit = request.POST.get(f"limit_{rule.kind}", "")
-            if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= 10_000):
+            if not (listing.is_id(limit) and 1 <= int(limit) <= 10_000):
                 messages.error(request, f"“{rule}” needs a whole number from 1 to 10000. Nothing was saved.")
                 return redirect(self.link("changelist"))
             new = (int(limit), f"on_{rule.kind}" in request.POST)

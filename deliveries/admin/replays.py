@@ -31,10 +31,14 @@ class ReplayAdmin(PageAdmin):
     )
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
-        found = listing.page(Replay.objects.order_by("-id"), request.GET)
+        rows = Replay.objects.order_by("-id")
+        try:
+            found = listing.page(rows, request.GET)
+        except ValueError:  # no id to go on from: from the newest one, then
+            found = listing.page(rows, {})
         names = _connector_names()
-        rows = [{**replay.progress(row), "what": in_words(row.filters, names)} for row in found.rows]
-        return self.show(request, "console/replays.html", "Replays", page=found, replays=rows)
+        shown = [{**replay.progress(row), "what": in_words(row.filters, names)} for row in found.rows]
+        return self.show(request, "console/replays.html", "Replays", page=found, replays=shown)
 
     def new_page(self, request: HttpRequest) -> HttpResponse:
         """Looks only: what a press on the button would send again."""
