@@ -11,6 +11,16 @@ from integrations.secrets import hint
 from integrations.types import Setting
 
 
+class RowsField(forms.ModelMultipleChoiceField):
+    """Ticked rows. A number that no id can be is no choice: handed on as it is, it is more than SQLite takes."""
+
+    def clean(self, value: Any) -> Any:
+        kept = [key for key in value or () if len(str(key)) < 19]
+        if value and not kept:
+            raise forms.ValidationError("Choose one of those that are listed.")
+        return super().clean(kept)
+
+
 class SecretField(forms.CharField):
     """A secret is typed in and never shown again: empty keeps the saved one, and the page's source never holds it."""
 

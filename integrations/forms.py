@@ -11,7 +11,7 @@ from django import forms
 from django.utils import timezone
 
 from integrations import registry
-from integrations.fields import setting_field
+from integrations.fields import RowsField, setting_field
 from integrations.models import Connector, RegionEndpoint, Source
 from integrations.types import Setting
 
@@ -121,6 +121,7 @@ class ConnectorForm(VendorForm):
             "name", "sources", "region", "endpoint", "prefix", "other_events",
             "rate_limit_per_second", "max_concurrency", "notes",
         )  # fmt: skip
+        field_classes = {"sources": RowsField}
         widgets = {
             "sources": forms.CheckboxSelectMultiple,
             "region": forms.RadioSelect,
