@@ -6,8 +6,10 @@ sweep, and every drain's own look at the rows, find the work again.
 
 from __future__ import annotations
 
+import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -16,9 +18,11 @@ from django.conf import settings
 from django.utils import timezone
 from django_q.models import Schedule
 from django_q.tasks import async_task
+from redis import RedisError
 
 from deliveries.models import Pump
 
+log = logging.getLogger("signalbox.queue")
 DRAIN = "deliveries.tasks.drain"
 BEAT = "deliveries.tasks.beat"
 SWEEP = "deliveries.tasks.sweep"
@@ -36,6 +40,25 @@ def prepare() -> None:
     import_module("django_q.brokers.redis_broker" if settings.REDIS_URL else "django_q.brokers.orm")
 
 
+class BrokerAway(OSError):
+    """Redis does not answer. It only wakes workers, so nothing that was asked for may fail because of it."""
+
+
+def _hand_over(function: str, *ids: int) -> None:
+    try:
+        async_task(function, *ids)
+    except RedisError as error:
+        raise BrokerAway(f"Redis does not answer: {error}") from error
+
+
+@contextmanager
+def _unless_away() -> Iterator[None]:
+    try:
+        yield
+    except BrokerAway as error:
+        log.warning("A background job could not be queued; the sweep will see to it: %s", error)
+
+
 def wake(now: datetime | None = None) -> bool:
     """Queue a drain unless one is queued already. Returns whether it queued one. Cheap enough for every commit."""
     now = now or timezone.now()
@@ -46,7 +69,12 @@ def wake(now: datetime | None = None) -> bool:
             return False
         if not claimed:
             Pump.objects.get_or_create(id=1, defaults={"woken_at": now})
-    async_task(DRAIN)
+    try:
+        _hand_over(DRAIN)
+    except BrokerAway as error:
+        log.warning("The workers could not be woken; the sweep will: %s", error)
+        woken()
+        return False
     return True
 
 
@@ -63,12 +91,14 @@ def start_over() -> None:
 
 
 def beat() -> None:
-    """Ask some worker for a sign of life."""
-    async_task(BEAT)
+    """Ask some worker for a sign of life. Raises BrokerAway or a database's error."""
+    _hand_over(BEAT)
 
 
 def advance_replay(replay_id: int) -> None:
-    async_task(ADVANCE_REPLAY, replay_id)
+    """Go on with a replay; where Redis is away, the sweep asks again within a minute."""
+    with _unless_away():
+        _hand_over(ADVANCE_REPLAY, replay_id)
 
 
 def erase() -> None:
@@ -77,7 +107,8 @@ def erase() -> None:
 
 def practise() -> None:
     """Have the practice website send its events."""
-    async_task(PRACTISE)
+    with _unless_away():
+        _hand_over(PRACTISE)
 
 
 def wake_at(moment: datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -35,6 +36,7 @@ def main() -> int:
                 plan.make(options.seed, database, options.seconds, short=options.short, names=options.faults), database
             )
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is cleaned up
     wrong: list[str] = []
     for database in databases:
         wrong += [f"{database}: {words}" for words in _run(database, options)]

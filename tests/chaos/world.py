@@ -17,8 +17,8 @@ import redis
 
 from tests.chaos.receiver import Receivers
 from tests.process import processes
-from tests.process.ports import free_port
 from tests.process.postgres import Cluster
+from tests.process.redis_server import RedisServer
 from tests.process.server import ROOT, Serve, Server
 from tests.process.stores import PostgresStore, SqliteStore
 
@@ -65,42 +65,15 @@ class Volume:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-class Redis:
-    """A Redis of our own, which forgets everything when it is stopped."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.process: subprocess.Popen[bytes] | None = None
-        self.start()
-
-    def start(self) -> None:
-        if self.process is not None:
-            return
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        patiently(lambda: redis.from_url(self.url).ping(), 20)
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def flush(self) -> None:
-        if self.process is not None:
-            redis.from_url(self.url).flushall()
-
-
 class World:
     def __init__(self, database: str, work: Path) -> None:
         self.work = work
         self.volume = Volume(work / "volume")
         self.cluster: Cluster | None = None
-        self.redis: Redis | None = None
+        self.redis: RedisServer | None = None
         self.receivers = Receivers(*NAMES)
         if database == "postgres":
-            self.cluster, self.redis = Cluster(self.volume.path), Redis()
+            self.cluster, self.redis = Cluster(self.volume.path), RedisServer()
             store: Any = PostgresStore(self.cluster.url, self.redis.url)
         else:
             store = SqliteStore(self.volume.path / "data")
