@@ -18,8 +18,6 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from deliveries.engine.deadline import TimedResponse
-
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -135,14 +133,10 @@ def pool_classes(networks: tuple[Network, ...]) -> dict[str, type[HTTPConnection
     """urllib3 connection pools whose every socket went through :func:`connect`."""
 
     class PlainConnection(HTTPConnection):
-        response_class = TimedResponse
-
         def _new_conn(self) -> socket.socket:
             return connect(self, networks, encrypted=False)
 
     class EncryptedConnection(HTTPSConnection):
-        response_class = TimedResponse
-
         def _new_conn(self) -> socket.socket:
             return connect(self, networks, encrypted=True)
 

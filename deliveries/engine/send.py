@@ -14,17 +14,17 @@ import requests
 from django.conf import settings
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import HTTPError, NameResolutionError
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from deliveries.engine import practice
 from deliveries.engine.addresses import BlockedAddress, parse_networks, pool_classes
+from deliveries.engine.wire import BODY_CAP, Line
 from integrations.types import Cause, OutgoingRequest, Response
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 10.0
 DEADLINE = 15.0  # from the first byte sent to the last byte read, however slowly they come
-BODY_CAP = 65_536
 IDLE_CLOSE = 2.0  # receivers close idle connections after 2-5 s: do not race them
 CHUNK = 16_384
 USER_AGENT = "Signalbox/1.0"
@@ -43,11 +43,11 @@ class GuardedAdapter(HTTPAdapter):
     """A requests adapter whose connections check the address they connect to.
 
     One thread's, always verifying, never through a proxy: so what requests works out anew for each call (which pool,
-    which certificates, which proxy: a fifth of a call's cost) is worked out once per host.
+    which certificates, which proxy) is worked out once per host, and one connection per host is enough.
     """
 
     def __init__(self) -> None:
-        self.pools: dict[tuple[str, str], Any] = {}
+        self.lines: dict[tuple[str, str], Line] = {}
         super().__init__(pool_connections=50, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -57,14 +57,14 @@ class GuardedAdapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         scheme, host, *_ = urlsplit(request.url)
-        pool = self.pools.get((scheme, host))
-        if pool is None:
-            if len(self.pools) >= 50:
+        line = self.lines.get((scheme, host))
+        if line is None:
+            if len(self.lines) >= 50:
                 self.forget_connections()
             pool = super().get_connection_with_tls_context(request, True)
             super().cert_verify(pool, request.url, True, None)
-            self.pools[scheme, host] = pool
-        return pool
+            line = self.lines[scheme, host] = Line(pool, request.url)
+        return line
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Done when the pool was made."""
@@ -73,8 +73,14 @@ class GuardedAdapter(HTTPAdapter):
         return str(request.path_url)
 
     def forget_connections(self) -> None:
-        self.pools.clear()
+        for line in self.lines.values():
+            line.close()
+        self.lines.clear()
         self.poolmanager.clear()
+
+    def close(self) -> None:
+        self.forget_connections()
+        super().close()
 
 
 class Sender:
@@ -179,13 +185,13 @@ def _failure(error: Exception, host: str) -> SendFailed:
     text = str(error)
     if isinstance(error, requests.exceptions.SSLError) or "SSL" in type(error).__name__:
         return SendFailed(Cause.TLS, f"{host}: {_tls_words(text)}")
-    if isinstance(error, requests.Timeout | Urllib3TimeoutError | TimeoutError) or "timed out" in text:
-        return SendFailed(Cause.TIMEOUT, f"{host} did not answer in time.")
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(reason, NameResolutionError) or "NameResolutionError" in text:
+    if isinstance(error, NameResolutionError):
         return SendFailed(Cause.UNREACHABLE, f"The name {host} does not exist.")
     if "refused" in text:
         return SendFailed(Cause.UNREACHABLE, f"{host} refused the connection.")
+    made = not isinstance(error, NewConnectionError)  # which urllib3 counts among the time-outs
+    if made and (isinstance(error, requests.Timeout | Urllib3TimeoutError | TimeoutError) or "timed out" in text):
+        return SendFailed(Cause.TIMEOUT, f"{host} did not answer in time.")
     if isinstance(error, requests.exceptions.InvalidHeader | requests.exceptions.InvalidURL):
         return SendFailed(Cause.INTERNAL, f"The request could not be made: {text[:200]}")
     return SendFailed(Cause.UNREACHABLE, f"The connection to {host} broke before an answer came.")
