@@ -9,7 +9,6 @@ lets as many be under way as have come to an end, so that it can stop in time wh
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -17,10 +16,10 @@ from django.db import transaction
 from django.db.models import Count, Max
 from django.utils import timezone
 
-from deliveries import hold, log
+from deliveries import backfill, hold, log
 from deliveries.engine.writing import write_transaction
 from deliveries.models import Delivery, Replay, Status
-from deliveries.replay_plan import PAST_IDENTIFIES, candidates, preview, total, wanted_statuses
+from deliveries.replay_plan import PAST_IDENTIFIES, candidates, preview, total, walk, wanted_statuses
 from integrations.models import Connector
 from integrations.types import Cause
 
@@ -162,11 +161,9 @@ def _make(replay_id: int, limit: int) -> bool:
         replay = Replay.objects.select_for_update().get(pk=replay_id)
         if replay.state not in RUNNING or _all_made(replay):
             return False
-        chosen = candidates(replay.filters, as_sent=replay.as_sent, include_delivered=replay.include_delivered)
-        rows = chosen.filter(id__gt=replay.last_id, id__lte=replay.up_to_id).order_by("id")
-        originals = list(rows.values_list("id", "event_id", "connector_id")[:limit])
-        made = _make_from(replay, originals)
-        replay.last_id = originals[-1][0] if len(originals) == limit else replay.up_to_id
+        walked = walk(replay, limit)
+        made = _make_from(replay, walked)
+        replay.last_id = walked[-1][0] if len(walked) == limit else replay.up_to_id
         replay.made += made
         replay.state = Replay.State.RUNNING
         replay.save(update_fields=["last_id", "made", "state"])
@@ -175,15 +172,14 @@ def _make(replay_id: int, limit: int) -> bool:
     return not _all_made(replay)
 
 
-def _make_from(replay: Replay, originals: Iterable[tuple[int, int, int]]) -> int:
+def _make_from(replay: Replay, walked: list[backfill.Walked]) -> int:
     """The new deliveries of one batch: one for each event and connector, whatever the job has made already."""
-    originals = list(originals)
-    events = {event_id for _, event_id, _ in originals}
+    events = {event_id for _, _, event_id, _ in walked}
     made = set(Delivery.objects.filter(replay=replay, event_id__in=events).values_list("event_id", "connector_id"))
-    connectors = Connector.objects.in_bulk({connector_id for _, _, connector_id in originals})
+    connectors = Connector.objects.in_bulk({connector_id for _, _, _, connector_id in walked})
     now = timezone.now()
     new = []
-    for original, event_id, connector_id in originals:
+    for _, original, event_id, connector_id in walked:
         if (event_id, connector_id) in made:
             continue
         made.add((event_id, connector_id))

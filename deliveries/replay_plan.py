@@ -15,8 +15,8 @@ import orjson
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, NullIf
 
-from deliveries import log
-from deliveries.models import Delivery, Status
+from deliveries import backfill, log
+from deliveries.models import Delivery, Replay, Status
 from integrations import mapping, registry, selectors
 from integrations.models import Connector
 from integrations.types import ConnectorConfig, EventKind, NotSent
@@ -67,6 +67,16 @@ def past_identifies(connector_id: int) -> QuerySet[Delivery]:
     identifies = Delivery.objects.filter(connector_id=connector_id, event__type=EventKind.IDENTIFY)
     newer = identifies.filter(event__user_id=OuterRef("event__user_id"), id__gt=OuterRef("id"))
     return identifies.exclude(event__user_id="").filter(~Exists(newer), status__in=FINISHED)
+
+
+def walk(replay: Replay, limit: int) -> list[backfill.Walked]:
+    """The next ones of a job that is under way."""
+    if replay.filters.get(backfill.SINCE):
+        return backfill.walk(replay, limit)
+    chosen = candidates(replay.filters, as_sent=replay.as_sent, include_delivered=replay.include_delivered)
+    rows = chosen.filter(id__gt=replay.last_id, id__lte=replay.up_to_id).order_by("id")
+    found = rows.values_list("id", "event_id", "connector_id")[:limit]
+    return [(key, key, event_id, connector_id) for key, event_id, connector_id in found]
 
 
 def total(rows: QuerySet[Delivery]) -> int:

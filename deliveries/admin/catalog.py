@@ -172,8 +172,7 @@ class CatalogPages:
             form.save()
             hold.switch_on(connector, by=str(request.user))
             history.record(request.user, connector, "Set up and turned on")
-        messages.success(request, f"{connector.name} is on. Every event from now on goes there.")
-        return redirect(self.link("change", connector.pk))
+        return self.after_turning_on(request, connector, f"{connector.name} is on. Every event from now on goes there.")
 
     @changes("integrations.add_connector")
     def discard(self: Any, request: HttpRequest, pk: int) -> HttpResponse:

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
 
-from deliveries import hold, replay
+from deliveries import backfill, hold, replay
 from deliveries.admin import badges, figures, listing
 from deliveries.admin.catalog import CatalogPages
 from deliveries.admin.trying import TestPages
@@ -144,8 +144,16 @@ class ConnectorAdmin(CatalogPages, TestPages, PageAdmin):
         connector = self.row(pk)
         hold.switch_on(connector, by=str(request.user))
         history.record(request.user, connector, "Turned on")
-        messages.success(request, "Turned on. Events are sent from now on.")
-        return redirect(self.link("change", pk))
+        return self.after_turning_on(request, connector, "Turned on. Events are sent from now on.")
+
+    def after_turning_on(self, request: HttpRequest, row: Connector, words: str) -> HttpResponse:
+        """On from now on, or with what came in during the last 24 hours: then its progress is shown."""
+        messages.success(request, words)
+        if request.POST.get("backlog") != "day" or not request.user.has_perm("deliveries.replay_delivery"):
+            return redirect(self.link("change", row.pk))
+        job = backfill.start(row, by=str(request.user), now=timezone.now())
+        history.record(request.user, row, f"Had what came in during the last 24 hours sent too: {job.total}")
+        return redirect(reverse("admin:deliveries_replay_change", args=[job.pk]))
 
     @changes("deliveries.replay_delivery")
     def replay_identifies(self, request: HttpRequest, pk: int) -> HttpResponse:

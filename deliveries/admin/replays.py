@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
-from deliveries import log, replay
+from deliveries import backfill, log, replay
 from deliveries.admin import badges, listing, words
 from deliveries.admin.deliveries import filters_of
 from deliveries.models import Replay, Status
@@ -120,7 +120,9 @@ def _connector_names() -> dict[str, str]:
 def in_words(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """A filter as a person says it: "Segment – production · failed · key refused"."""
     parts = ["the newest identify event of each person"] if filters.get(PAST_IDENTIFIES) else []
-    for name, value in log.clean({k: v for k, v in filters.items() if k != PAST_IDENTIFIES}).items():
+    parts += ["the events from before it was turned on"] if filters.get(backfill.SINCE) else []
+    own = (PAST_IDENTIFIES, backfill.SINCE)
+    for name, value in log.clean({k: v for k, v in filters.items() if k not in own}).items():
         if name == "connector":
             parts.append(names.get(value, value))
         elif name == "cause":

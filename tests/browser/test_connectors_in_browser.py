@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deliveries import practice
-from deliveries.models import Event
+from deliveries.models import Event, Replay
 from integrations.models import Source
 from tests.browser.test_console_in_browser import page, rows
 
@@ -49,3 +49,14 @@ def test_a_connector_is_copied_and_exported_from_its_menu(page: Any, rows: Any, 
     at.get_by_text("This is a copy of Segment – production").wait_for()
     assert at.input_value("#id_name") == "Segment – production (copy)"
     assert at.input_value("#id_secret_write_key") == ""
+
+
+def test_turned_on_with_the_last_day_and_watched(page: Any, rows: Any) -> None:
+    at = page("light", f"/connectors/{rows.draft.pk}/setup/on/")
+    at.get_by_label("website").check()
+    at.get_by_label("Also what came in during the last 24 hours").check()
+    at.get_by_role("button", name="Turn on").click()
+    at.wait_for_url("**/replays/*/")
+    at.get_by_text("Draft is on.").wait_for()
+    at.get_by_text("0 of 3 done").wait_for()
+    assert Replay.objects.get(filters__connector=str(rows.draft.pk)).total == 3
