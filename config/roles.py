@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.db import models
 
 OPERATE = frozenset({"integrations.operate_connector", "deliveries.replay_delivery"})
+ERASE = frozenset({"deliveries.erase_person"})  # for owners: it cannot be undone
 CONFIGURED = ("source", "writekey", "connector", "eventrule", "channelmapping", "preferencemapping", "filter")
 EDIT = frozenset(
     f"integrations.{verb}_{model}" for verb in ("add", "change") for model in (*CONFIGURED, "regionendpoint")
@@ -29,7 +30,7 @@ def allows(role: str, permission: str) -> bool:
     """Whether ``role`` holds ``permission`` ("app_label.codename")."""
     app, _, codename = permission.partition(".")
     if role == Role.OWNER:
-        return app not in READ_ONLY_APPS or codename.startswith("view_") or permission in OPERATE
+        return app not in READ_ONLY_APPS or codename.startswith("view_") or permission in OPERATE | ERASE
     if app in ("integrations", "deliveries") and codename.startswith("view_"):
         return role in Role.values
     if permission in OPERATE:

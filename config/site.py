@@ -103,7 +103,7 @@ class ConsoleSite(AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from config import installation, setup, twostep
-        from deliveries.admin import events, journey, names, practice
+        from deliveries.admin import erasing, events, journey, names, practice
 
         own: list[URLPattern | URLResolver] = [
             re_path(r"^setup/(?P<token>[\w-]+)/?$", setup.setup, name="setup"),
@@ -116,6 +116,8 @@ class ConsoleSite(AdminSite):
             path("names/", self.admin_view(names.page), name="events_seen"),
             path("names/save/", self.admin_view(names.save), name="events_seen_save"),
             path("find/", self.admin_view(journey.page), name="journey"),
+            path("find/erase/", self.admin_view(erasing.page), name="journey_erase"),
+            path("find/erase/start/", self.admin_view(erasing.start), name="journey_erase_start"),
             path("practice/load/", self.admin_view(practice.load), name="practice_load"),
             path("practice/remove/", self.admin_view(practice.remove), name="practice_remove"),
             path("practice/tick/", self.admin_view(practice.tick), name="practice_tick"),

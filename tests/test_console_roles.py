@@ -20,6 +20,7 @@ from config.models import ApiToken, User
 from config.roles import Role
 from deliveries import practice
 from deliveries.alarm import AlertRule, AlertTarget, Problem
+from deliveries.erasures import Erasure
 from deliveries.models import Delivery, Event, Replay
 from integrations.admin.pages import PageAdmin
 from integrations.models import Connector, EventRule, RegionEndpoint, Source, WriteKey
@@ -100,6 +101,8 @@ ACTIONS = [
     Action("config_user_reset_two_step", lambda m: (m.secured.user_id,), OWNER, lambda m: TOTPDevice.objects.count()),
     Action("events_seen_save", lambda m: (), EDITOR, lambda m: EventRule.objects.count(),
            {"connector": "{connector}", "type": "track", "name": "Flow Viewed", "send": "0"}),
+    Action("journey_erase_start", lambda m: (), OWNER, lambda m: Erasure.objects.count(),
+           {"q": "user_1", "confirm": "user_1", "user": "user_1"}),
     Action("config_apitoken_add", lambda m: (), OWNER, lambda m: ApiToken.objects.count(),
            {"name": "new", "role": "viewer"}),
     Action("config_apitoken_revoke", lambda m: (m.token.pk,), OWNER,
@@ -107,7 +110,7 @@ ACTIONS = [
 ]  # fmt: skip
 # Sends over the network: tested on its own, with a stand-in for the service.
 ELSEWHERE = {"integrations_connector_send_test"}
-PLAIN = {"events_seen_save", "practice_load", "practice_tick"}  # views that belong to no model
+PLAIN = {"journey_erase_start", "events_seen_save", "practice_load", "practice_tick"}  # views that belong to no model
 
 
 def name_of(action: Action) -> str:

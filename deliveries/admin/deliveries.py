@@ -185,7 +185,8 @@ def decorate(rows: list[Delivery], *, masked: bool) -> None:
         row.reason = words.reason(row)  # type: ignore[attr-defined]
         ended = row.finished_at
         row.took_ms = (ended - row.created_at).total_seconds() * 1000 if ended else None  # type: ignore[attr-defined]
-        row.can_replay = row.status in (Status.FAILED, Status.SKIPPED, Status.DELIVERED)  # type: ignore[attr-defined]
+        ended_somehow = row.status in (Status.FAILED, Status.SKIPPED, Status.DELIVERED)
+        row.can_replay = ended_somehow and row.event.erased_at is None  # type: ignore[attr-defined]
 
 
 def _plain(cell: Any) -> Any:

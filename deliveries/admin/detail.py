@@ -35,7 +35,8 @@ def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any
         "reason": words.reason(delivery),
         "replays": list(delivery.replays.select_related("replay").order_by("id")[:20]),
         "notes": [line for line in delivery.notes.splitlines() if line],
-        "can_replay": delivery.status in (Status.DELIVERED, Status.FAILED, Status.SKIPPED),
+        "can_replay": delivery.status in (Status.DELIVERED, Status.FAILED, Status.SKIPPED)
+        and delivery.event.erased_at is None,
         "most_tries": explained.most_tries(delivery.connector.retry),
         "waits": delivery.status in (Status.WAITING, Status.RETRYING),
     }

@@ -39,7 +39,7 @@ def trait_fields() -> list[tuple[str, str]]:
 def _trait_fields() -> list[tuple[str, str]]:
     """The fields of recent identify events with a sample of each, for whoever maps them. Masked samples are enough."""
     newest = Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
-    recent = Event.objects.filter(type="identify", id__gt=newest - LOOKED_AT).order_by("-id")[:LATEST]
+    recent = Event.objects.filter(type="identify", erased_at=None, id__gt=newest - LOOKED_AT).order_by("-id")[:LATEST]
     found: dict[str, str] = {}
     for event in recent:
         traits = event.payload.get("traits")

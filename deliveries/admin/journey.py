@@ -22,7 +22,10 @@ def page(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm(PERSONAL):
         raise PermissionDenied("Your role sees no personal data, so it cannot look for a person. Nothing was searched.")
     text = request.GET.get("q", "").strip()[:255]
-    context: dict[str, Any] = {"q": text}
+    from deliveries.admin import erasing  # it starts from what this module finds
+
+    may_erase = request.user.has_perm(erasing.ERASE)
+    context: dict[str, Any] = {"q": text, "may_erase": may_erase, "erasures": erasing.recent() if may_erase else []}
     if text and "\x00" not in text:
         ids = identities(text)
         context["ids"] = sorted(ids)

@@ -119,7 +119,11 @@ def _checks(vendor: Vendor, verdict: Verdict | None, result: preview.Tested) -> 
 
 
 def _samples() -> list[tuple[str, str]]:
-    events = Event.objects.filter(refused="").order_by("-id").only("id", "name", "type", "received_at")[:SAMPLES]
+    events = (
+        Event.objects.filter(refused="", erased_at=None)
+        .order_by("-id")
+        .only("id", "name", "type", "received_at")[:SAMPLES]
+    )
     return [(str(event.pk), f"{event.name or event.type} · {event.received_at:%d %b %H:%M:%S}") for event in events]
 
 
@@ -135,7 +139,7 @@ def _sample(params: Any, connector: Connector, vendor: Vendor) -> dict[str, Any]
         except ValueError as wrong:
             error = f"This is not JSON: {wrong}."
     elif chosen.isascii() and chosen.isdigit():
-        event = Event.objects.filter(pk=int(chosen[:18])).first()
+        event = Event.objects.filter(pk=int(chosen[:18]), erased_at=None).first()
         if event is not None:
             return {"payload": event.payload, "chosen": chosen, "pasted": "", "error": ""}
     return {"payload": dict(vendor.test_event), "chosen": chosen, "pasted": params.get("pasted", ""), "error": error}
