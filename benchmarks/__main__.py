@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import delivery, growth, ingest, webhooks
+from benchmarks import delivery, growth, ingest, pages, webhooks
 from benchmarks.bench import Bench, Figure, Receiver, wrk
 from benchmarks.installation import install
 from benchmarks.machine import describe
@@ -36,6 +36,7 @@ ROWS = (
     Row("segment", delivery.batched),
     Row("both", delivery.both),
     Row("claim", growth.claims, True),
+    Row("pages", pages.pages, True),
     Row("kill", delivery.killed),
 )
 

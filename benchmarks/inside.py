@@ -11,6 +11,9 @@ from statistics import median
 from django.db import connection
 from django.utils import timezone
 
+from benchmarks.console import fill as fill_pages
+from benchmarks.console import look as look_at_pages
+from benchmarks.console import prepare as prepare_pages
 from benchmarks.events import event
 from benchmarks.installation import KEYS
 from config.start import prepare as start
@@ -20,6 +23,7 @@ from deliveries.engine.claim import LIVE, Want, claim
 from deliveries.engine.writing import is_sqlite
 from integrations.models import Connector, Source, WriteKey
 
+__all__ = ["claims", "fill", "fill_pages", "history", "look_at_pages", "prepare", "prepare_pages"]
 GROUP = 1000
 CLAIMS, CLAIMED = 10, 500
 

@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Count, F, Max, Q
 
 from deliveries.engine.claim import due_times
+from deliveries.engine.writing import is_sqlite
 from deliveries.hold import SERVER
 from deliveries.log import UNUSUAL, Among
 from deliveries.models import Delivery, Status
@@ -163,6 +164,18 @@ def report(connectors: Iterable[Connector], now: datetime) -> dict[int, Report]:
     }
 
 
+# A connector's newest deliveries, by a look-up or two in its index. PostgreSQL would ask SQLite's question once for
+# every delivery, and with "=" it would walk all deliveries backwards (see ``log.newest_of``).
+NEWEST_SQLITE = f"""
+    JOIN deliveries_delivery d ON d.connector_id = c.id AND d.id >= COALESCE(
+        (SELECT n.id FROM deliveries_delivery n WHERE n.connector_id = c.id
+         ORDER BY n.id DESC LIMIT 1 OFFSET {LAST - 1}), 0)
+"""  # noqa: S608
+NEWEST_POSTGRESQL = f"""
+    CROSS JOIN LATERAL (
+        SELECT n.id, n.status, n.cause FROM deliveries_delivery n WHERE n.connector_id BETWEEN c.id AND c.id
+        ORDER BY n.connector_id DESC, n.id DESC LIMIT {LAST}) d
+"""  # noqa: S608
 Counts = dict[tuple[int, str], int]
 
 
@@ -191,13 +204,11 @@ def _last_day(now: datetime) -> tuple[Counts, Counts, dict[int, datetime]]:
 def _newest(ids: list[int]) -> tuple[dict[int, list[tuple[str, str]]], set[int]]:
     """Of each connector's newest deliveries: the ended ones (status, cause), newest first; and who has any at all."""
     marks = ",".join(["%s"] * len(ids))
+    newest = NEWEST_SQLITE if is_sqlite() else NEWEST_POSTGRESQL
     query = f"""
-        SELECT c.id, d.status, d.cause FROM integrations_connector c
-        JOIN deliveries_delivery d ON d.connector_id = c.id AND d.id >= COALESCE(
-            (SELECT n.id FROM deliveries_delivery n WHERE n.connector_id = c.id
-             ORDER BY n.id DESC LIMIT 1 OFFSET {LAST - 1}), 0)
+        SELECT c.id, d.status, d.cause FROM integrations_connector c {newest}
         WHERE c.id IN ({marks}) ORDER BY c.id, d.id DESC
-    """  # noqa: S608 - numbers of ours only; each connector is two look-ups in its index
+    """  # noqa: S608 - constants of ours only
     last: dict[int, list[tuple[str, str]]] = {}
     known: set[int] = set()
     with connection.cursor() as cursor:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
-from django.db.models import BooleanField, F, Func, Model, Q, QuerySet
+from django.db.models import BooleanField, Exists, F, Func, Model, OuterRef, Q, QuerySet
 
-from deliveries.models import Delivery, Event, Status
+from deliveries.models import Attempt, Delivery, Event, Status
 from integrations.models import Connector, Source
 from integrations.types import Cause, EventKind
 
-DELIVERY_FILTERS = ("status", "cause", "connector", "event", "user_id", "message_id", "since", "until")
+DELIVERY_FILTERS = ("status", "cause", "answer", "connector", "event", "user_id", "message_id", "since", "until")
 EVENT_FILTERS = ("source", "type", "name", "user_id", "message_id", "since", "until")
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
@@ -58,7 +58,21 @@ def deliveries(filters: Filters) -> QuerySet[Delivery]:
         rows = rows.filter(event_id__in=_of_person(value).values("id"))
     if value := wanted.get("message_id"):
         rows = rows.filter(event_id__in=Event.objects.filter(message_id=value).values("id"))
+    if value := wanted.get("answer"):
+        rows = rows.filter(id__in=_answered(value))
     return _between(rows, "created_at", wanted)
+
+
+def newest_of(connector_id: int) -> QuerySet[Delivery]:
+    """One connector's deliveries, newest first, by the index of just that. Asked with "=", PostgreSQL rather walks all
+    deliveries backwards until it has met enough of this connector's: seconds, where it has few."""
+    mine = Delivery.objects.filter(connector_id__gte=connector_id, connector_id__lte=connector_id)
+    return mine.order_by("-connector_id", "-id")
+
+
+def not_replayed(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Those that no other delivery replayed: of what failed, what still needs a look."""
+    return rows.filter(~Exists(Delivery.objects.filter(replay_of=OuterRef("pk"), replay_of__isnull=False)))
 
 
 def events(filters: Filters) -> QuerySet[Event]:
@@ -214,9 +228,18 @@ def _by_state(rows: QuerySet[Delivery], status: str, cause: str) -> QuerySet[Del
     return rows
 
 
+def _answered(value: str) -> QuerySet[Attempt, Any]:
+    """The deliveries that were given one of these answers at any try. From 300 on there is an index of just those."""
+    codes = [identifier(part.strip(), "answer") for part in value.split(",")]
+    if any(not 100 <= code <= 599 for code in codes):
+        raise BadValue(f"answer: “{value[:50]}” is not a number such as 401, from 100 to 599.")
+    tries = Attempt.objects.filter(response_status__in=codes)
+    return (tries.filter(response_status__gte=300) if min(codes) >= 300 else tries).values("delivery_id")
+
+
 def _is_person(value: str) -> Q:
-    """By user id, or by anonymous id where the event has no user id: each side has an index of just that."""
-    return (Q(user_id=value) & ~Q(user_id="")) | Q(anonymous_id=value, user_id="")
+    """By user id or by anonymous id: each side has an index of just that, and repeats its condition."""
+    return (Q(user_id=value) & ~Q(user_id="")) | (Q(anonymous_id=value) & ~Q(anonymous_id=""))
 
 
 def _of_person(value: str) -> QuerySet[Event]:

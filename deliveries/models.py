@@ -53,7 +53,7 @@ class Event(models.Model):
         constraints = [models.UniqueConstraint(fields=["message_id", "source"], name="event_once_per_source")]
         indexes = [
             models.Index(fields=["user_id", "id"], condition=~Q(user_id=""), name="event_by_user"),
-            models.Index(fields=["anonymous_id", "id"], condition=Q(user_id=""), name="event_by_anonymous"),
+            models.Index(fields=["anonymous_id", "id"], condition=~Q(anonymous_id=""), name="event_by_anonymous"),
             models.Index(fields=["received_at"], name="event_by_time"),
             models.Index(fields=["id"], condition=~Q(refused=""), name="event_refused"),
             models.Index(fields=["id"], condition=Q(erased_at__isnull=False), name="event_erased"),
@@ -109,6 +109,8 @@ class Delivery(models.Model):
         related_name="+",
     )
     as_sent = models.BooleanField(default=False)
+    # Who replayed this one by hand; of a replay of many, the job knows. The engine writes ``notes`` anew at every try.
+    replayed_by = models.CharField(max_length=150, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -132,7 +134,8 @@ class Delivery(models.Model):
             models.Index(fields=["connector", "id"], name="delivery_by_connector"),
             models.Index(fields=["created_at"], name="delivery_by_time"),
             models.Index(
-                fields=["status", "id"],
+                # By status, in the order of lists. The others only stand in it: what is counted is then in the index.
+                fields=["status", "id", "connector", "cause", "event"],
                 condition=Q(status__in=["failed", "retrying", "held", "skipped"]),
                 name="delivery_unusual",
             ),
@@ -171,6 +174,12 @@ class Attempt(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [
+            # What was accepted is nearly everything and needs no index: the newest are found at once.
+            models.Index(
+                fields=["response_status", "delivery"], condition=Q(response_status__gte=300), name="attempt_by_refusal"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"Try {self.number}"

@@ -13,7 +13,7 @@ from django.db.models import Count, F, Max, Min
 
 from deliveries.alarm import AlertRule, Problem
 from deliveries.engine.claim import due_times
-from deliveries.log import UNUSUAL, Among
+from deliveries.log import UNUSUAL, Among, newest_of
 from deliveries.models import Delivery, Status
 from integrations.models import Connector
 from integrations.types import Cause
@@ -124,8 +124,7 @@ def _failures(limits: dict[str, int], now: datetime) -> Iterator[Found]:
 
 def _quiet(connector_id: int, since: datetime) -> bool:
     """It had events once, and none since."""
-    newest = Delivery.objects.filter(connector_id=connector_id).order_by("-id").values_list("created_at", flat=True)
-    last = newest.first()
+    last = newest_of(connector_id).values_list("created_at", flat=True).first()
     return last is not None and last < since
 
 
@@ -175,6 +174,5 @@ def _over(problem: Problem, now: datetime) -> bool:
     """A failure is over when something has arrived since; the other kinds when they are not found any more."""
     if problem.kind not in (Kind.KEY, Kind.FAILING):
         return True
-    newest = Delivery.objects.filter(connector_id=problem.connector_id).order_by("-id")
-    pairs = newest.values_list("status", "finished_at")[:RECENT]
+    pairs = newest_of(problem.connector_id).values_list("status", "finished_at")[:RECENT]
     return any(status == Status.DELIVERED and ended and ended > problem.last_seen_at for status, ended in pairs)

@@ -13,17 +13,28 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max
+from django.db.models import Max
 from django.utils import timezone
 
 from deliveries import backfill, hold, log
 from deliveries.engine.writing import write_transaction
 from deliveries.models import Delivery, Replay, Status
 from deliveries.replay_plan import PAST_IDENTIFIES, candidates, preview, total, walk, wanted_statuses
+from deliveries.replay_progress import RUNNING, all_made, counts_of, progress, progress_of, unfinished
 from integrations.models import Connector
 from integrations.types import Cause
 
-__all__ = ["NotReplayable", "advance", "preview", "progress", "replay_one", "start", "start_past_identifies", "stop"]
+__all__ = [
+    "NotReplayable",
+    "advance",
+    "preview",
+    "progress",
+    "progress_of",
+    "replay_one",
+    "start",
+    "start_past_identifies",
+    "stop",
+]
 BATCH = 500
 FIRST_FEW = 20  # under way at the start; then as many as have ended
 MOST_UNDER_WAY = 5000
@@ -31,7 +42,6 @@ EQUAL_FAILURES = 20
 PATIENCE = 2.0  # seconds without any news of the job: then the minute sweep continues it
 BUDGET = 45.0  # seconds of one task; then it queues itself again
 LIVE, MANY = 0, 1
-RUNNING = (Replay.State.PREPARING, Replay.State.RUNNING)
 
 
 class NotReplayable(Exception):
@@ -62,7 +72,7 @@ def replay_one(delivery: Delivery, *, by: str, as_sent: bool = False) -> Deliver
             lane=LIVE,
             replay_of=delivery,
             as_sent=as_sent,
-            notes=f"Replayed by {by}.",
+            replayed_by=by[:150],
         )
         _wake()
     return new
@@ -108,7 +118,7 @@ def advance(replay_id: int, now: datetime, patience: float = PATIENCE) -> None:
     ended_before, last_news = -1, time.monotonic()
     more = True
     while time.monotonic() < ends:
-        counts = _counts(replay_id)
+        counts = counts_of(replay_id)
         room, ended = _room(counts)
         if ended != ended_before:
             ended_before, last_news = ended, time.monotonic()
@@ -117,7 +127,7 @@ def advance(replay_id: int, now: datetime, patience: float = PATIENCE) -> None:
                 return
         if more and room > 0:
             more = _make(replay_id, min(room, BATCH))
-        elif not more and not _unfinished(counts):
+        elif not more and not unfinished(counts):
             _finish(replay_id, now)
             return
         elif time.monotonic() - last_news >= patience:
@@ -133,33 +143,11 @@ def stop(replay: Replay, *, by: str) -> None:
     replay.refresh_from_db()
 
 
-def progress(replay: Replay) -> dict[str, Any]:
-    """How far it is: the job's own columns, ``state`` as of now, and how many of its deliveries are in which status."""
-    counts = _counts(replay.pk)
-    state = replay.state
-    if state in RUNNING and _all_made(replay) and not _unfinished(counts):
-        state = Replay.State.DONE
-    return {
-        "id": replay.pk,
-        "state": str(state),
-        "filters": replay.filters,
-        "as_sent": replay.as_sent,
-        "include_delivered": replay.include_delivered,
-        "total": replay.total,
-        "made": replay.made,
-        **{status.value: counts.get(status.value, 0) for status in Status},
-        "created_by": replay.created_by,
-        "created_at": replay.created_at,
-        "finished_at": replay.finished_at,
-        "stop_reason": replay.stop_reason,
-    }
-
-
 def _make(replay_id: int, limit: int) -> bool:
     """Make up to ``limit`` deliveries. Returns whether there may be more to make."""
     with write_transaction():
         replay = Replay.objects.select_for_update().get(pk=replay_id)
-        if replay.state not in RUNNING or _all_made(replay):
+        if replay.state not in RUNNING or all_made(replay):
             return False
         walked = walk(replay, limit)
         made = _make_from(replay, walked)
@@ -169,7 +157,7 @@ def _make(replay_id: int, limit: int) -> bool:
         replay.save(update_fields=["last_id", "made", "state"])
         if made:
             _wake()
-    return not _all_made(replay)
+    return not all_made(replay)
 
 
 def _make_from(replay: Replay, walked: list[backfill.Walked]) -> int:
@@ -219,20 +207,6 @@ def _first_values(status: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def _counts(replay_id: int) -> dict[str, int]:
-    rows = Delivery.objects.filter(replay_id=replay_id).order_by().values("status").annotate(count=Count("id"))
-    return {row["status"]: row["count"] for row in rows}
-
-
-def _unfinished(counts: dict[str, int]) -> int:
-    ended = (Status.DELIVERED, Status.FAILED, Status.SKIPPED)
-    return sum(count for status, count in counts.items() if status not in ended)
-
-
-def _all_made(replay: Replay) -> bool:
-    return replay.last_id >= replay.up_to_id
-
-
 def _room(counts: dict[str, int]) -> tuple[int, int]:
     """How many more may be made now, and how many have come to an answer or a halt (held, retrying) so far."""
     under_way = counts.get(Status.WAITING, 0) + counts.get(Status.SENDING, 0)
@@ -255,7 +229,7 @@ def _finish(replay_id: int, now: datetime) -> None:
     """Mark the job as done once all it made has ended."""
     with write_transaction():
         replay = Replay.objects.select_for_update().get(pk=replay_id)
-        if replay.state not in RUNNING or not _all_made(replay) or _unfinished(_counts(replay_id)):
+        if replay.state not in RUNNING or not all_made(replay) or unfinished(counts_of(replay_id)):
             return
         last = Delivery.objects.filter(replay_id=replay_id).aggregate(last=Max("finished_at"))["last"]
         replay.state = Replay.State.DONE

@@ -12,11 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Coalesce, NullIf
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 
 from deliveries import backfill, log
-from deliveries.models import Delivery, Replay, Status
+from deliveries.models import Delivery, Event, Replay, Status
 from integrations import mapping, registry, selectors
 from integrations.models import Connector
 from integrations.types import ConnectorConfig, EventKind, NotSent
@@ -24,6 +23,7 @@ from integrations.types import ConnectorConfig, EventKind, NotSent
 FINISHED = (Status.FAILED, Status.SKIPPED, Status.DELIVERED)
 UNDER_WAY = (Status.WAITING, Status.SENDING, Status.RETRYING, Status.HELD)
 SAMPLE = 200
+PEOPLE = 5000
 PAST_IDENTIFIES = "past_identifies"  # a filter of our own, beside those of the log
 
 
@@ -48,9 +48,18 @@ def matching(filters: log.Filters, *, as_sent: bool = False, include_delivered: 
 
 
 def _newer(*statuses: str) -> Exists:
-    """Whether the same event has a newer delivery to the same connector, in one of the statuses."""
+    """Whether the same event has a newer delivery to the same connector, in one of the statuses.
+
+    Only a replay makes one, and of those there is an index: all deliveries need not be looked through.
+    """
     siblings = Delivery.objects.filter(event_id=OuterRef("event_id"), connector_id=OuterRef("connector_id"))
+    siblings = siblings.filter(replay_of__isnull=False)
     return Exists(siblings.filter(id__gt=OuterRef("id"), status__in=statuses))
+
+
+def _erased() -> Exists:
+    """Whether the event's person was erased: by the index of just those."""
+    return Exists(Event.objects.filter(id=OuterRef("event_id"), erased_at__isnull=False))
 
 
 def candidates(filters: log.Filters, *, as_sent: bool = False, include_delivered: bool = False) -> QuerySet[Delivery]:
@@ -58,7 +67,7 @@ def candidates(filters: log.Filters, *, as_sent: bool = False, include_delivered
     if filters.get(PAST_IDENTIFIES):
         return past_identifies(int(filters["connector"]))
     rows = matching(filters, as_sent=as_sent, include_delivered=include_delivered)
-    return rows.filter(~_newer(Status.DELIVERED, *UNDER_WAY), event__erased_at=None)
+    return rows.filter(~_newer(Status.DELIVERED, *UNDER_WAY), ~_erased())
 
 
 def past_identifies(connector_id: int) -> QuerySet[Delivery]:
@@ -87,43 +96,49 @@ def total(rows: QuerySet[Delivery]) -> int:
 def preview(filters: log.Filters, *, as_sent: bool = False, include_delivered: bool = False) -> dict[str, Any]:
     """The counts a person decides by. Raises ValueError for bad filters.
 
-    ``total`` are replayed, of ``people``, with events first and last received at ``oldest`` and ``newest``. Of the
-    ``matching`` ones ``already_delivered_since``, ``on_their_way`` and ``erased`` are left out. ``excluded`` of the
-    total would not be sent by today's rules; ``excluded_is_estimate`` says that it was counted on a sample.
-    ``seconds_at_limit`` is the time that the speed limits make it take, None without any.
+    ``total`` are replayed, of ``people`` (``people_is_least``: only the newest were looked at for these, and there may
+    be more), with events first and last received at ``oldest`` and ``newest``. Of the ``matching`` ones
+    ``already_delivered_since``, ``on_their_way`` and ``erased`` are left out. ``excluded`` of the total would not be
+    sent by today's rules; ``excluded_is_estimate`` says that it was counted on a sample. ``seconds_at_limit`` is the
+    time that the speed limits make it take, None without any.
     """
     filters = log.clean(filters)
     choices = {"as_sent": as_sent, "include_delivered": include_delivered}
     found = matching(filters, **choices)
     chosen = candidates(filters, **choices)
-    person = Coalesce(NullIf("event__user_id", Value("")), "event__anonymous_id")
-    facts = chosen.order_by().aggregate(
-        people=Count(person, distinct=True), oldest=Min("event__received_at"), newest=Max("event__received_at")
-    )
-    each = {
-        row["connector_id"]: row["count"]
-        for row in chosen.order_by().values("connector_id").annotate(count=Count("event_id", distinct=True))
-    }
+    grouped = chosen.order_by().values("connector_id")
+    rows = list(grouped.annotate(count=Count("event_id", distinct=True), first=Min("event_id"), last=Max("event_id")))
+    each = {row["connector_id"]: row["count"] for row in rows}
     count = sum(each.values())
+    first, last = min((row["first"] for row in rows), default=0), max((row["last"] for row in rows), default=0)
+    received = dict(Event.objects.filter(id__in=[first, last]).values_list("id", "received_at"))
     configs = selectors.snapshot().connectors
     looked, left_out = _sample(chosen, configs)
     return {
         "matching": found.count(),
         "total": count,
-        "people": facts["people"],
+        "people": _people(chosen),
+        "people_is_least": count > PEOPLE,
         "already_delivered_since": found.filter(_newer(Status.DELIVERED)).count(),
         "on_their_way": found.filter(_newer(*UNDER_WAY) & ~Q(_newer(Status.DELIVERED))).count(),
-        "erased": found.filter(event__erased_at__isnull=False).count(),
+        "erased": found.filter(_erased()).count(),
         "excluded": round(count * left_out / looked) if looked else 0,
         "excluded_is_estimate": looked < count,
-        "oldest": facts["oldest"],
-        "newest": facts["newest"],
+        "oldest": received.get(first),
+        "newest": received.get(last),
         "seconds_at_limit": _seconds(each, configs),
         "connectors": [
             {"id": row.id, "name": row.name, "status": row.status, "count": each[row.id]}
             for row in Connector.objects.filter(id__in=each)
         ],
     }
+
+
+def _people(chosen: QuerySet[Delivery]) -> int:
+    """Whose events these are; of many, of the newest: nobody decides by more than that it is thousands."""
+    newest = list(chosen.order_by("-id").values_list("event_id", flat=True)[:PEOPLE])
+    pairs = Event.objects.filter(id__in=newest).values_list("user_id", "anonymous_id")
+    return len({(bool(user), user or anonymous) for user, anonymous in pairs if user or anonymous})
 
 
 def _sample(rows: QuerySet[Delivery], configs: Any) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from config.roles import Role
+from deliveries.models import Delivery, Replay
 from integrations.models import Connector, Source, WriteKey
 from tests.console import attempt_of, delivery_of, event_of, made, person
 
@@ -72,8 +73,9 @@ PAGES: dict[str, set[str]] = {
 
 
 @pytest.fixture(autouse=True)
-def _fresh() -> None:
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     cache.clear()
+    monkeypatch.setattr("deliveries.queue.wake", lambda *args, **kwargs: None)
 
 
 def address(page: str, m: Any) -> str:
@@ -203,6 +205,29 @@ def test_need_a_look_forgets_what_was_replayed() -> None:
     assert link in client.get("/deliveries/?view=look").content.decode()
     delivery_of(m.failed.event, m.connector, "delivered", replay_of=m.failed)
     assert link not in client.get("/deliveries/?view=look").content.decode()
+
+
+def test_who_replayed_it_stands_on_both_pages_after_it_was_sent() -> None:
+    m = made()
+    client = person("operator")
+    client.post(f"/deliveries/{m.failed.pk}/replay/")
+    new = Delivery.objects.get(replay_of=m.failed)
+    Delivery.objects.filter(pk=new.pk).update(status="delivered", notes="Left out: x.", next_attempt_at=None)
+    many = Replay.objects.create(state="done", created_by="Bob Smith")
+    delivery_of(m.failed.event, m.connector, "failed", "timeout", replay_of=m.failed, replay=many)
+    assert "by Operator Jones from" in client.get(f"/deliveries/{new.pk}/").content.decode()
+    html = client.get(f"/deliveries/{m.failed.pk}/").content.decode()
+    assert [name in html for name in ("by Operator Jones", "by Bob Smith")] == [True, True]
+
+
+def test_the_answers_to_choose_from_are_those_in_the_log() -> None:
+    m = made()
+    attempt_of(m.failed, 418, number=2)
+    attempt_of(m.failed, 599, number=3)
+    client = person("viewer")
+    page = client.get("/deliveries/?answer=418")
+    assert page.context["answers"] == [("401", "401 Unauthorized"), ("418", "418 I'm a Teapot"), ("599", "599")]
+    assert [row.pk for row in page.context["page"].rows] == [m.failed.pk]
 
 
 def test_newer_and_older_meet() -> None:

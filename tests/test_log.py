@@ -9,6 +9,7 @@ import pytest
 
 from deliveries import log
 from deliveries.models import Delivery
+from tests.console import attempt_of
 from tests.rows import T0, connector, delivery, event, source
 
 pytestmark = pytest.mark.django_db
@@ -76,7 +77,22 @@ def test_a_person_is_a_user_id_or_an_anonymous_id() -> None:
     delivery(to, event=event(user_id="bob"))
     assert ids({"user_id": "ann"}) == [known.pk]
     assert ids({"user_id": "a-2"}) == [unknown.pk]
+    assert ids({"user_id": "a-1"}) == [known.pk]  # the events of before and after somebody signed in
     assert [row.pk for row in log.page(log.events({"user_id": "a-2"}))[0]] == [unknown.event_id]
+
+
+def test_an_answer_is_one_that_any_try_was_given() -> None:
+    to = connector()
+    refused, busy, fine, silent = (delivery(to, "failed") for _ in range(4))
+    attempt_of(refused, 401)
+    attempt_of(busy, 503)
+    attempt_of(busy, 401, number=2)
+    attempt_of(fine, 200)
+    attempt_of(silent, 0, response_status=None)
+    assert ids({"answer": "401"}) == [busy.pk, refused.pk]
+    assert ids({"answer": "503, 400"}) == [busy.pk]
+    assert ids({"answer": "200"}) == [fine.pk]
+    assert ids({"answer": "401", "connector": to.name, "status": "delivered"}) == []
 
 
 def test_message_id() -> None:
@@ -102,6 +118,8 @@ def test_since_is_inclusive_and_until_is_not() -> None:
         ({"status": "done"}, "status: “done” is not one of waiting, "),
         ({"status": "failed,done"}, "status: “done”"),
         ({"cause": "bad"}, "cause: “bad”"),
+        ({"answer": "no"}, "answer: “no” is not a whole number above 0."),
+        ({"answer": "99"}, "answer: “99” is not a number such as 401"),
         ({"connector": "nobody"}, "connector: there is none with the id or name “nobody”."),
         ({"connector": "9" * 40}, "connector: there is none"),
         ({"since": "yesterday"}, "since: “yesterday” is not a time"),

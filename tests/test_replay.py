@@ -50,6 +50,7 @@ def test_one_becomes_a_new_delivery_of_the_same_event(to: Connector) -> None:
     assert new.pk != old.pk
     assert (new.replay_of_id, new.event_id, new.connector_id) == (old.pk, old.event_id, to.pk)
     assert (new.status, new.cause, new.attempts, new.lane, new.as_sent) == ("waiting", "", 0, 0, False)
+    assert (new.replayed_by, new.notes) == ("Ann", "")
     assert new.next_attempt_at == new.created_at > T0
     old.refresh_from_db()
     assert (old.status, old.cause) == ("failed", "key_refused")
@@ -277,6 +278,7 @@ def test_preview_counts_people_and_what_todays_rules_leave_out(to: Connector) ->
         "matching": 5,
         "total": 5,
         "people": 4,
+        "people_is_least": False,
         "already_delivered_since": 0,
         "on_their_way": 0,
         "erased": 0,

@@ -9,9 +9,9 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from deliveries import health
-from deliveries.log import UNUSUAL, Among
+from deliveries.log import UNUSUAL, Among, not_replayed
 from deliveries.models import Delivery, Status
-from integrations import history
+from integrations.history import Change
 from integrations.models import ConfigVersion, Connector
 
 KEPT = 5  # seconds
@@ -36,18 +36,22 @@ def reports(connectors: Iterable[Connector], now: datetime | None = None) -> dic
     return found
 
 
-def tested_well(connector: Connector) -> bool:
-    """Whether a person's last test of it, within the last hour, was accepted: it works again, whatever the log says."""
-    since = timezone.now() - timedelta(hours=1)
-    latest = history.of(connector).values_list("words", "at")
-    words = next((words for words, at in latest if words.startswith(TESTED) and at >= since), "")
-    return words == f"{TESTED}delivered"
+def tested_well(connectors: Iterable[Connector]) -> set[int]:
+    """Those whose last test, within the last hour, was accepted: they work again, whatever the log says."""
+    tests = Change.objects.filter(
+        kind="connector",
+        object_id__in=[row.pk for row in connectors],
+        at__gte=timezone.now() - timedelta(hours=1),
+        words__startswith=TESTED,
+    )
+    latest = dict(tests.order_by("id").values_list("object_id", "words"))
+    return {key for key, words in latest.items() if key is not None and words == f"{TESTED}delivered"}
 
 
 def need_a_look(connector: Connector, most: int = 1000) -> int:
     """How many of its deliveries failed and were not replayed yet, counted up to ``most``."""
-    failed = Delivery.objects.filter(Among(UNUSUAL), connector=connector, status=Status.FAILED, replays__isnull=True)
-    return failed[:most].count()
+    failed = Delivery.objects.filter(Among(UNUSUAL), connector=connector, status=Status.FAILED)
+    return not_replayed(failed)[:most].count()
 
 
 def worst_first(connectors: Iterable[Connector]) -> list[dict[str, object]]:

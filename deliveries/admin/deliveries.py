@@ -62,6 +62,7 @@ class DeliveryAdmin(PageAdmin):
             view=request.GET.get("view", ""),
             statuses=Status.choices,
             causes=words.REASONS.items(),
+            answers=listing.answers(),
             ranges=[(name, label) for name, (label, _) in listing.RANGES.items()],
             connectors=[(str(key), name) for key, name in connectors],
             connector_name={str(key): name for key, name in connectors}.get(request.GET.get("connector", "")),
@@ -155,7 +156,7 @@ class DeliveryAdmin(PageAdmin):
 def filters_of(params: Mapping[str, str]) -> dict[str, Any]:
     """The console's address in the log's words. Raises ValueError for what makes no sense."""
     filters: dict[str, Any] = {
-        name: params[name] for name in ("status", "cause", "connector", "event") if params.get(name)
+        name: params[name] for name in ("status", "cause", "answer", "connector", "event") if params.get(name)
     }
     view = params.get("view", "")
     if view == "look":
@@ -171,7 +172,7 @@ def rows_of(params: Mapping[str, str], filters: Mapping[str, Any]) -> QuerySet[D
     """*Need a look* is what failed and was not replayed yet: the replay's own result counts instead."""
     rows = log.deliveries(filters)
     if params.get("view") == "look":
-        rows = rows.filter(replays__isnull=True)
+        rows = log.not_replayed(rows)
     if listing.is_id(params.get("replay", "")):
         rows = rows.filter(replay_id=int(params["replay"]))
     return rows

@@ -33,7 +33,8 @@ def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any
         "masked": masked,
         "payload": personal.masked(payload) if masked else payload,
         "reason": words.reason(delivery),
-        "replays": list(delivery.replays.select_related("replay").order_by("id")[:20]),
+        "replays": replays_of(delivery),
+        "replayed_by": who_replayed(delivery),
         "notes": [line for line in delivery.notes.splitlines() if line],
         "can_replay": delivery.status in (Status.DELIVERED, Status.FAILED, Status.SKIPPED)
         and delivery.event.erased_at is None,
@@ -41,6 +42,19 @@ def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any
         "waits": delivery.status in (Status.WAITING, Status.RETRYING),
     }
     return {**facts, "copied": copy_text(delivery, said, shown)}
+
+
+def replays_of(delivery: Delivery) -> list[Delivery]:
+    """The deliveries that replayed this one, each with who asked for it."""
+    found = list(delivery.replays.select_related("replay").order_by("id")[:20])
+    for one in found:
+        one.by = who_replayed(one)  # type: ignore[attr-defined]
+    return found
+
+
+def who_replayed(delivery: Delivery) -> str:
+    """Who pressed the button for this delivery alone, or started the replay of many that made it."""
+    return delivery.replayed_by or (delivery.replay.created_by if delivery.replay else "")
 
 
 def _try(attempt: Attempt, *, masked: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.cache import cache
 from django.db.models import Count, Min
 
-from deliveries.log import UNUSUAL
+from deliveries.log import UNUSUAL, newest_of
 from deliveries.models import Delivery, Event, Status
 from integrations.models import Connector
 
@@ -23,7 +23,7 @@ def held_of(connector: Connector) -> dict[str, Any]:
 
 def traffic_since(connector: Connector, now: datetime, *, hours: int) -> bool:
     """Whether an event came for it in the last hours: its newest delivery tells."""
-    newest = Delivery.objects.filter(connector=connector).order_by("-id").values_list("created_at", flat=True).first()
+    newest = newest_of(connector.pk).values_list("created_at", flat=True).first()
     return newest is not None and newest >= now - timedelta(hours=hours)
 
 

@@ -56,6 +56,6 @@ def identities(text: str) -> set[str]:
 
 def _events_of(ids: set[str]) -> Any:
     went = Delivery.objects.select_related("connector", "event").order_by("id")
-    mine = (Q(user_id__in=ids) & ~Q(user_id="")) | Q(anonymous_id__in=ids, user_id="")
+    mine = (Q(user_id__in=ids) & ~Q(user_id="")) | (Q(anonymous_id__in=ids) & ~Q(anonymous_id=""))
     rows = Event.objects.filter(mine).select_related("source")
     return rows.prefetch_related(Prefetch("deliveries", went, to_attr="went"))

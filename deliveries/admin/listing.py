@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 from django.core.cache import cache
+from django.db import connection
 from django.db.models import Model, QuerySet
 
 from deliveries import log
@@ -21,6 +23,16 @@ RANGES = {
     "30d": ("Last 30 days", 720),
 }
 SEARCHED_NAMES = 500
+KNOWN = frozenset(HTTPStatus)
+# From one code to the next one that there is: a look-up in the index for each, however many tries have it.
+ANSWERS = """
+    WITH RECURSIVE codes(code) AS (
+        SELECT min(response_status) FROM deliveries_attempt WHERE response_status >= 300
+        UNION ALL
+        SELECT (SELECT min(response_status) FROM deliveries_attempt
+                WHERE response_status >= 300 AND response_status > code) FROM codes WHERE code IS NOT NULL
+    ) SELECT code FROM codes WHERE code IS NOT NULL
+"""
 
 
 @dataclass(frozen=True)
@@ -38,15 +50,21 @@ def page(rows: QuerySet[Any], params: Mapping[str, str], size: int = PAGE) -> Pa
     Raises ValueError for an id that is none.
     """
     if after := params.get("after"):
-        found = list(rows.filter(id__gt=log.identifier(after, "after")).order_by("id")[: size + 1])
+        found = _found(rows.filter(id__gt=log.identifier(after, "after")), "id", size + 1)
         more, shown = len(found) > size, found[:size][::-1]
         return Page(shown, _id(shown[0]) if more else None, _id(shown[-1]) if shown else None)
     before = params.get("before")
     if before:
         rows = rows.filter(id__lt=log.identifier(before, "before"))
-    found = list(rows.order_by("-id")[: size + 1])
+    found = _found(rows, "-id", size + 1)
     shown = found[:size]
     return Page(shown, _id(shown[0]) if before and shown else None, _id(shown[-1]) if len(found) > size else None)
+
+
+def _found(rows: QuerySet[Any], order: str, most: int) -> list[Any]:
+    """The ids first: what is sorted is then narrow, and the joins are made for one page only."""
+    ids = list(rows.order_by(order).values_list("id", flat=True)[:most])
+    return list(rows.filter(id__in=ids).order_by(order)) if ids else []
 
 
 def _id(row: Model) -> int:
@@ -72,6 +90,17 @@ def search_filter(text: str) -> dict[str, str]:
     if not wanted or Event.objects.filter(message_id=wanted["message_id"][:255]).exists():
         return wanted
     return {"user_id": wanted["message_id"]}
+
+
+def answers() -> list[tuple[str, str]]:
+    """The answers other than yes that stand in the log, for its filter: (code, code with its usual words)."""
+    found: list[int] | None = cache.get("answers")
+    if found is None:
+        with connection.cursor() as cursor:
+            cursor.execute(ANSWERS)
+            found = [code for (code,) in cursor.fetchall()]
+        cache.set("answers", found, 30)
+    return [(str(code), f"{code} {HTTPStatus(code).phrase}" if code in KNOWN else str(code)) for code in found]
 
 
 def recent_names() -> list[str]:

@@ -15,7 +15,7 @@ from deliveries import tally
 from deliveries.admin import badges
 from deliveries.admin.charts import Bar, stacked
 from deliveries.alarm import AlertTarget, Problem
-from deliveries.log import OPEN, UNUSUAL, Among
+from deliveries.log import OPEN, UNUSUAL, Among, not_replayed
 from deliveries.models import Delivery, Heartbeat, Status
 from integrations.models import Connector, Source
 
@@ -96,7 +96,7 @@ def numbers(now: datetime) -> dict[str, Any]:
 def _numbers(now: datetime) -> dict[str, Any]:
     today, before = _ended(now - DAY, now), _ended(now - 2 * DAY, now - DAY)
     failed = Delivery.objects.filter(Among(UNUSUAL), status=Status.FAILED, created_at__gte=now - DAY)
-    look = failed.filter(replays__isnull=True)
+    look = not_replayed(failed)
     newest = Delivery.objects.filter(status=Status.DELIVERED, created_at__gte=now - DAY).order_by("-id")
     pairs = newest.values_list("finished_at", "created_at")[:SAMPLE]
     times = sorted((ended - made).total_seconds() * 1000 for ended, made in pairs if ended)

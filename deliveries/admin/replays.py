@@ -37,7 +37,7 @@ class ReplayAdmin(PageAdmin):
         except ValueError:  # no id to go on from: from the newest one, then
             found = listing.page(rows, {})
         names = _connector_names()
-        shown = [{**replay.progress(row), "what": in_words(row.filters, names)} for row in found.rows]
+        shown = [{**row, "what": in_words(row["filters"], names)} for row in replay.progress_of(found.rows)]
         return self.show(request, "console/replays.html", "Replays", page=found, replays=shown)
 
     def new_page(self, request: HttpRequest) -> HttpResponse:
@@ -54,7 +54,8 @@ class ReplayAdmin(PageAdmin):
         context["what"] = in_words(filters, _connector_names())
         context["filters"] = filters
         found = badges.reports(connectors)
-        context["health"] = [(row, found[row.pk].health, badges.tested_well(row)) for row in connectors]
+        works = badges.tested_well(connectors)
+        context["health"] = [(row, found[row.pk].health, row.pk in works) for row in connectors]
         context["unwell"] = any(badge.code == "not_working" and not well for _, badge, well in context["health"])
         context["duplicates"] = [
             row.name
@@ -132,5 +133,6 @@ def in_words(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
         elif name in ("since", "until"):
             parts.append(f"{name} {log.parse_time(value, name):%d %b %Y %H:%M}")
         else:
-            parts.append({"event": value, "user_id": f"of {value}", "message_id": f"message {value}"}[name])
+            said = {"event": value, "user_id": f"of {value}", "message_id": f"message {value}"}
+            parts.append({**said, "answer": f"answered {value}"}[name])
     return " · ".join(parts) or "everything that failed"

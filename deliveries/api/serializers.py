@@ -177,6 +177,7 @@ class ReplayForm(serializers.Serializer[Any]):
 
     status = serializers.CharField(required=False, help_text="failed, skipped or delivered; several with commas.")
     cause = serializers.CharField(required=False)
+    answer = serializers.CharField(required=False, help_text="A status that the service answered with, such as 401.")
     connector = serializers.CharField(required=False, help_text="An id or a name.")
     event = serializers.CharField(required=False)
     user_id = serializers.CharField(required=False)

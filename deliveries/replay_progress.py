@@ -1,0 +1,61 @@
+"""How far a replay of many is. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Count
+
+from deliveries.models import Delivery, Replay, Status
+
+RUNNING = (Replay.State.PREPARING, Replay.State.RUNNING)
+
+
+def progress(replay: Replay) -> dict[str, Any]:
+    """How far it is: the job's own columns, ``state`` as of now, and how many of its deliveries are in which status."""
+    return _progress(replay, counts_of(replay.pk))
+
+
+def progress_of(replays: Iterable[Replay]) -> list[dict[str, Any]]:
+    """The same of several, in one query for all of them."""
+    jobs = list(replays)
+    rows = Delivery.objects.filter(replay__isnull=False, replay_id__in=[job.pk for job in jobs]).order_by()
+    counts: dict[int, dict[str, int]] = {job.pk: {} for job in jobs}
+    for row in rows.values("replay_id", "status").annotate(count=Count("id")):
+        counts[row["replay_id"]][row["status"]] = row["count"]
+    return [_progress(job, counts[job.pk]) for job in jobs]
+
+
+def _progress(replay: Replay, counts: dict[str, int]) -> dict[str, Any]:
+    state = replay.state
+    if state in RUNNING and all_made(replay) and not unfinished(counts):
+        state = Replay.State.DONE
+    return {
+        "id": replay.pk,
+        "state": str(state),
+        "filters": replay.filters,
+        "as_sent": replay.as_sent,
+        "include_delivered": replay.include_delivered,
+        "total": replay.total,
+        "made": replay.made,
+        **{status.value: counts.get(status.value, 0) for status in Status},
+        "created_by": replay.created_by,
+        "created_at": replay.created_at,
+        "finished_at": replay.finished_at,
+        "stop_reason": replay.stop_reason,
+    }
+
+
+def counts_of(replay_id: int) -> dict[str, int]:
+    rows = Delivery.objects.filter(replay_id=replay_id).order_by().values("status").annotate(count=Count("id"))
+    return {row["status"]: row["count"] for row in rows}
+
+
+def unfinished(counts: dict[str, int]) -> int:
+    ended = (Status.DELIVERED, Status.FAILED, Status.SKIPPED)
+    return sum(count for status, count in counts.items() if status not in ended)
+
+
+def all_made(replay: Replay) -> bool:
+    return replay.last_id >= replay.up_to_id
