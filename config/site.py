@@ -69,7 +69,7 @@ NAVIGATION: tuple[tuple[str, tuple[Link, ...]], ...] = (
             Link(label="History", view="integrations_change_changelist"),
             Link(label="People", view="config_user_changelist", permission="config.view_user"),
             Link(label="API tokens", view="config_apitoken_changelist", permission="config.view_apitoken"),
-            Link(label="Background jobs", view="django_q_schedule_changelist", permission="django_q.view_schedule"),
+            Link(label="Background jobs", view="jobs", permission="django_q.view_schedule"),
             Link(label="Settings", view="settings"),
         ),
     ),
@@ -103,7 +103,7 @@ class ConsoleSite(AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from config import installation, setup, twostep
-        from deliveries.admin import erasing, events, journey, names, practice
+        from deliveries.admin import erasing, events, jobs, journey, names, practice
 
         own: list[URLPattern | URLResolver] = [
             re_path(r"^setup/(?P<token>[\w-]+)/?$", setup.setup, name="setup"),
@@ -118,6 +118,9 @@ class ConsoleSite(AdminSite):
             path("find/", self.admin_view(journey.page), name="journey"),
             path("find/erase/", self.admin_view(erasing.page), name="journey_erase"),
             path("find/erase/start/", self.admin_view(erasing.start), name="journey_erase_start"),
+            path("jobs/", self.admin_view(jobs.page), name="jobs"),
+            path("jobs/live/", self.admin_view(jobs.live), name="jobs_live"),
+            path("jobs/<slug:slug>/run/", self.admin_view(jobs.run), name="jobs_run"),
             path("practice/load/", self.admin_view(practice.load), name="practice_load"),
             path("practice/remove/", self.admin_view(practice.remove), name="practice_remove"),
             path("practice/tick/", self.admin_view(practice.tick), name="practice_tick"),

@@ -31,6 +31,7 @@ ERASE = "deliveries.tasks.erase"
 ADVANCE_REPLAY = "deliveries.tasks.advance_replay"
 PRACTISE = "deliveries.tasks.practise"
 NEXT_DUE = "signalbox: next due"
+SCHEDULES = {"drain": NEXT_DUE, "sweep": "signalbox: sweep", "hourly": "signalbox: hourly"}
 # A queued drain that nobody took up in this time is taken for lost (a flushed Redis), and another is queued.
 LOST_AFTER = timedelta(seconds=10)
 
@@ -120,10 +121,21 @@ def wake_at(moment: datetime) -> None:
         Schedule.objects.filter(pk=row.pk).update(next_run=moment)
 
 
+def next_runs() -> dict[str, datetime | None]:
+    """When each job runs next, as far as that is planned."""
+    planned = dict(Schedule.objects.filter(name__in=SCHEDULES.values()).values_list("name", "next_run"))
+    return {slug: planned.get(name) for slug, name in SCHEDULES.items()}
+
+
+def run_now(slug: str) -> None:
+    """Have a job run as soon as a worker is free, besides its usual times. Raises BrokerAway."""
+    _hand_over({"drain": DRAIN, "sweep": SWEEP, "hourly": HOURLY}[slug])
+
+
 def ensure_schedules() -> None:
     """The schedules that every installation has: made at start, safe to repeat."""
     now = timezone.now()
-    for name, function, minutes in (("signalbox: sweep", SWEEP, 1), ("signalbox: hourly", HOURLY, 60)):
+    for name, function, minutes in ((SCHEDULES["sweep"], SWEEP, 1), (SCHEDULES["hourly"], HOURLY, 60)):
         if not Schedule.objects.filter(name=name).exists():
             Schedule.objects.create(
                 name=name, func=function, schedule_type=Schedule.MINUTES, minutes=minutes, next_run=now

@@ -20,15 +20,15 @@ def beat() -> None:
 
 
 def sweep() -> None:
-    from deliveries.upkeep import sweep as every_minute
+    from deliveries import jobs, upkeep
 
-    every_minute(timezone.now())
+    jobs.noted("sweep", upkeep.sweep)
 
 
 def hourly() -> None:
-    from deliveries.upkeep import hourly as every_hour
+    from deliveries import jobs, upkeep
 
-    every_hour(timezone.now())
+    jobs.noted("hourly", upkeep.hourly)
 
 
 def erase() -> None:

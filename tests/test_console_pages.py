@@ -65,6 +65,8 @@ PAGES: dict[str, set[str]] = {
     "/addresses/": EVERYBODY,
     "/settings/": EVERYBODY,
     "/two-step/": EVERYBODY,
+    "/jobs/": OWNER,
+    "/jobs/live/": OWNER,
     "/people/": OWNER,
     "/people/add/": OWNER,
     "/tokens/": OWNER,

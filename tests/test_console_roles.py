@@ -21,7 +21,7 @@ from config.roles import Role
 from deliveries import practice
 from deliveries.alarm import AlertRule, AlertTarget, Problem
 from deliveries.erasures import Erasure
-from deliveries.models import Delivery, Event, Replay
+from deliveries.models import Delivery, Event, JobRun, Replay
 from integrations.admin.pages import PageAdmin
 from integrations.models import Connector, EventRule, RegionEndpoint, Source, WriteKey
 from tests.console import made, person
@@ -33,7 +33,7 @@ OPERATOR, EDITOR, OWNER = {"operator", "editor", "owner"}, {"editor", "owner"}, 
 @dataclass(frozen=True)
 class Action:
     view: str
-    args: Callable[[Any], tuple[int, ...]]
+    args: Callable[[Any], tuple[int | str, ...]]
     allowed: set[str]
     changed: Callable[[Any], Any]
     data: dict[str, str] = field(default_factory=dict)
@@ -67,6 +67,7 @@ ACTIONS = [
            lambda m: Replay.objects.count()),
     Action("integrations_connector_copy", lambda m: (m.connector.pk,), EDITOR, lambda m: Connector.objects.count()),
     Action("practice_load", lambda m: (), EDITOR, lambda m: Source.objects.count()),
+    Action("jobs_run", lambda m: ("hourly",), OWNER, lambda m: JobRun.objects.count()),
     Action("practice_tick", old_practice_data, OPERATOR, lambda m: Event.objects.count()),
     Action("integrations_connector_discard", lambda m: (m.draft.pk,), EDITOR,
            lambda m: Connector.objects.filter(pk=m.draft.pk).count()),
@@ -110,7 +111,8 @@ ACTIONS = [
 ]  # fmt: skip
 # Sends over the network: tested on its own, with a stand-in for the service.
 ELSEWHERE = {"integrations_connector_send_test"}
-PLAIN = {"journey_erase_start", "events_seen_save", "practice_load", "practice_tick"}  # views that belong to no model
+# Views that belong to no model.
+PLAIN = {"journey_erase_start", "events_seen_save", "practice_load", "practice_tick", "jobs_run"}
 
 
 def name_of(action: Action) -> str:
@@ -123,6 +125,7 @@ def _no_wake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deliveries.queue.wake", lambda *args, **kwargs: None)
     monkeypatch.setattr("deliveries.queue.advance_replay", lambda *args, **kwargs: None)
     monkeypatch.setattr("deliveries.queue.practise", lambda *args, **kwargs: None)
+    monkeypatch.setattr("deliveries.queue.run_now", lambda *args, **kwargs: None)
 
 
 def test_every_action_of_every_page_is_in_the_table() -> None:

@@ -18,7 +18,7 @@ PUBLIC = {"^v1/m/?$", "healthz", "metrics", "readyz", "login/", "api/v1/schema/"
 
 @pytest.fixture(autouse=True)
 def _no_wake(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("wake", "advance_replay", "practise"):
+    for name in ("wake", "advance_replay", "practise", "run_now"):
         monkeypatch.setattr(f"deliveries.queue.{name}", lambda *args, **kwargs: None)
 
 

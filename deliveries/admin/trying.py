@@ -102,19 +102,20 @@ class TestPages:
 
 def _checks(vendor: Vendor, verdict: Verdict | None, result: preview.Tested) -> list[tuple[str, str]]:
     """The three lines of a test, each "good", "bad" or "" where it was not reached."""
-    reached = result.response is not None
-    lines = [("good" if reached else "bad", f"We could reach {vendor.label}")]
+    reached, service = result.response is not None, vendor.label
+    lines = [("good", f"We could reach {service}") if reached else ("bad", f"We could not reach {service}")]
     if verdict is not None:
         state = {Disposition.DELIVERED: "good", Disposition.RETRY: ""}.get(verdict.disposition, "bad")
-        lines.append(
-            (state, f"{vendor.label} accepted the key. {verdict.detail}" if state == "good" else verdict.detail)
-        )
+        lines.append((state, f"{service} accepted the key. {verdict.detail}" if state == "good" else verdict.detail))
     elif reached:
         refused = result.cause == Cause.KEY_REFUSED
-        lines.append(
-            ("bad", f"{vendor.label} refused the key") if refused else ("good", f"{vendor.label} took the key")
-        )
-    lines.append(("good" if result.delivered else "bad" if reached else "", f"{vendor.label} accepted the event"))
+        lines.append(("bad", f"{service} refused the key") if refused else ("good", f"{service} took the key"))
+    if result.delivered:
+        lines.append(("good", f"{service} accepted the event"))
+    elif reached:
+        lines.append(("bad", f"{service} did not accept the event"))
+    else:
+        lines.append(("", f"{service} was not asked to accept the event"))
     return lines
 
 

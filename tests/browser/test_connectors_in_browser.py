@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deliveries import practice
+from deliveries import practice, tasks
 from deliveries.models import Event, Replay
 from integrations.models import Source
 from tests.browser.test_console_in_browser import page, rows
@@ -60,3 +60,16 @@ def test_turned_on_with_the_last_day_and_watched(page: Any, rows: Any) -> None:
     at.get_by_text("Draft is on.").wait_for()
     at.get_by_text("0 of 3 done").wait_for()
     assert Replay.objects.get(filters__connector=str(rows.draft.pk)).total == 3
+
+
+def test_a_job_is_run_on_a_press_and_the_page_follows(page: Any, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deliveries.queue.async_task", lambda *task: None)
+    at = page("light", "/jobs/")
+    at.clock.install()
+    at.reload()
+    at.get_by_role("button", name="Run now – Housekeeping").click()
+    at.get_by_text("Owner Jones asked for it").wait_for()
+    tasks.hourly()
+    at.clock.fast_forward(5_000)
+    at.get_by_text("Done", exact=True).wait_for()
+    assert at.get_by_text("Owner Jones asked for it").count() == 0

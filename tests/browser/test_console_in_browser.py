@@ -39,7 +39,7 @@ def addresses(m: Any) -> list[str]:
         f"/connectors/{m.draft.pk}/setup/events/", f"/connectors/{m.draft.pk}/setup/test/",
         f"/connectors/{m.draft.pk}/setup/on/", "/sources/", f"/sources/{m.source.pk}/", "/sources/add/",
         "/sources/add/?service=customerio", "/people/", "/people/add/", "/tokens/", "/history/", "/addresses/",
-        "/addresses/add/", "/password_change/", "/django_q/schedule/", "/settings/", "/two-step/",
+        "/addresses/add/", "/password_change/", "/jobs/", "/django_q/schedule/", "/settings/", "/two-step/",
     ]  # fmt: skip
 
 
