@@ -21,7 +21,10 @@ from integrations.models import Connector, RegionEndpoint, Source, WriteKey
 
 # Not pages of the console for who is signed in: a redirect, a file, a script, a link that works once.
 NO_PAGES = frozenset(
-    {"login", "logout", "setup", "jsi18n", "autocomplete", "view_on_site", "deliveries_delivery_export", ""}
+    {
+        *("login", "logout", "setup", "jsi18n", "autocomplete", "view_on_site", ""),
+        *("deliveries_delivery_export", "integrations_change_export"),
+    }
 )
 # What people choose on a page; each is a page of its own to the database. Names in braces are the rows made below.
 CHOICES = {

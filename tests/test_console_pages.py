@@ -61,6 +61,7 @@ PAGES: dict[str, set[str]] = {
     "/problems/{problem}/": EVERYBODY,
     "/alerts/": EVERYBODY,
     "/history/": EVERYBODY,
+    "/history/export/": EVERYBODY,
     "/names/": EVERYBODY,
     "/addresses/": EVERYBODY,
     "/settings/": EVERYBODY,

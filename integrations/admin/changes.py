@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from integrations.admin import sheets
 from integrations.admin.pages import PageAdmin
 from integrations.history import Change
+from integrations.models import Connector
 
 PAGE = 50
+EXPORTED = 10_000
+HEAD = ("when", "who", "what", "about", "field", "before", "after")
 
 
 @admin.register(Change)
 class ChangeAdmin(PageAdmin):
-    pages = (("", "list_page", "changelist"),)
+    pages = (("", "list_page", "changelist"), ("export/", "export", "export"))
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
-        """The newest first. What happened to people and tokens is for owners."""
-        rows = Change.objects.all()
-        if not request.user.has_perm("config.view_user"):
-            rows = rows.exclude(kind__in=["user", "apitoken"])
-        for name in ("by", "kind"):
-            if value := request.GET.get(name, "").replace("\x00", ""):
-                rows = rows.filter(**{name: value})
+        """The newest first."""
+        rows = shown_to(request)
         before = request.GET.get("before", "")
         if before.isascii() and before.isdigit() and len(before) < 19:
             rows = rows.filter(id__lt=int(before))
         found = list(rows[: PAGE + 1])
         people = list(Change.objects.order_by("by").values_list("by", flat=True).distinct()[:50])
         kinds = [("connector", "Connectors"), ("source", "Sources"), ("user", "People"), ("apitoken", "API tokens")]
+        connectors = [(str(key), name) for key, name in Connector.objects.values_list("id", "name")]
         older = found[PAGE - 1].pk if len(found) > PAGE else None
-        context = {"changes": found[:PAGE], "older": older, "people": people, "kinds": kinds}
+        context = {"changes": found[:PAGE], "older": older, "people": people, "kinds": kinds, "connectors": connectors}
         return self.show(request, "console/history.html", "History", **context)
+
+    def export(self, request: HttpRequest) -> HttpResponse:
+        """What the list shows, as CSV: a line for each field that was changed, the newest 10 000 changes."""
+        return sheets.download("history", HEAD, _lines(shown_to(request)[:EXPORTED]))
+
+
+def shown_to(request: HttpRequest) -> QuerySet[Change]:
+    """The changes that the address asks for. What happened to people and tokens is for owners."""
+    rows = Change.objects.all()
+    if not request.user.has_perm("config.view_user"):
+        rows = rows.exclude(kind__in=["user", "apitoken"])
+    for name in ("by", "kind"):
+        if value := request.GET.get(name, "").replace("\x00", ""):
+            rows = rows.filter(**{name: value})
+    connector = request.GET.get("connector", "")
+    if connector.isascii() and connector.isdigit() and len(connector) < 19:
+        rows = rows.filter(kind="connector", object_id=int(connector))
+    return rows
+
+
+def _lines(rows: Iterable[Change]) -> Iterator[list[str]]:
+    for row in rows:
+        for label, before, after in row.details or [("", "", "")]:
+            yield [row.at.isoformat(timespec="seconds"), row.by, row.words, row.object_name, label, before, after]
