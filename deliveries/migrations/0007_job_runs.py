@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("deliveries", "0005_trials"),
+        ("deliveries", "0006_who_replayed_and_answers"),
     ]
 
     operations = [
