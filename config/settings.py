@@ -55,6 +55,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.str("REDIS_URL", default="")
 if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+else:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# What all web processes count together (deliveries.flood). With SQLite there is only one.
+ALONE = SQLITE
+CACHES["shared"] = CACHES["default"]
+if not ALONE and not REDIS_URL:
+    CACHES["shared"] = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "signalbox_cache"}
 
 # --- Traffic ----------------------------------------------------------------------------------------------------------
 
@@ -63,6 +70,11 @@ RETENTION_DAYS = env.int("RETENTION_DAYS", default=30)
 HOLD_DAYS = env.int("HOLD_DAYS", default=7)
 WEB_PROCESSES = 1 if SQLITE else env.int("WEB_PROCESSES", default=2)  # SQLite wants one writing web process
 WORKERS = env.int("WORKERS", default=2)
+# Calls a second, on average over ten seconds; 0 is no limit. Far above what one machine takes in.
+RATE_LIMIT_PER_KEY = env.int("RATE_LIMIT_PER_KEY", default=10_000)
+RATE_LIMIT_PER_ADDRESS = env.int("RATE_LIMIT_PER_ADDRESS", default=10_000)
+RATE_LIMIT_REFUSED = env.int("RATE_LIMIT_REFUSED", default=100)
+RATE_LIMIT_SIGN_IN = 2
 
 # --- Mail, for alerts -------------------------------------------------------------------------------------------------
 
@@ -171,11 +183,19 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_CALLABLE = "config.signin.typed_name"
 AXES_ENABLE_ADMIN = False
 
 # --- Security of the console ------------------------------------------------------------------------------------------
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+HTTPS_ONLY = env.bool("HTTPS_ONLY", default=False)  # the first start is on http://127.0.0.1
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
+# Whether other names below ours speak TLS as well is not for us to promise to browsers.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

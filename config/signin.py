@@ -6,7 +6,14 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.http import HttpRequest
 from django_otp import match_token, user_has_device
+
+
+def typed_name(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:
+    """Whom the wrong passwords are counted for. As signing in does, it takes capital letters for small ones; without
+    it axes would look for a field that the form does not have, and lock out everybody at the same address."""
+    return str((credentials or request.POST).get("username", "")).strip().lower()[:255]
 
 
 class SignInForm(AdminAuthenticationForm):

@@ -8,9 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.http import HttpRequest
+from django.shortcuts import render
 from django.urls import NoReverseMatch, URLPattern, URLResolver, include, path, re_path, reverse
+
+from deliveries import flood
 
 # The admin would say /integrations/connector/: an address is read by people too.
 SHORT = {
@@ -126,6 +130,16 @@ class ConsoleSite(AdminSite):
             path("practice/tick/", self.admin_view(practice.tick), name="practice_tick"),
         ]
         return own + [_shortened(pattern) for pattern in super().get_urls()]
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Guesses are slowed down by address as well: axes stops them for one name from one address."""
+        address = flood.network(str(request.META.get("REMOTE_ADDR", "")))
+        if request.method == "POST" and (wait := flood.wait(flood.SIGN_IN, address, settings.RATE_LIMIT_SIGN_IN)):
+            words = "Too many sign-ins were tried from your address. Wait a few seconds and try again."
+            answer = render(request, "400.html", {"words": words}, status=429)
+            answer["Retry-After"] = str(wait)
+            return answer
+        return super().login(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         from deliveries.admin import overview

@@ -27,6 +27,8 @@ def prepare() -> str:
     with _one_at_a_time():
         if pending_migrations():
             call_command("migrate", interactive=False, verbosity=0)
+        if not settings.ALONE and not settings.REDIS_URL:
+            call_command("createcachetable", verbosity=0)
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     queue.ensure_schedules()
     Pump.objects.get_or_create(id=1)

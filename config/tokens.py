@@ -6,11 +6,12 @@ from datetime import timedelta
 
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from config.models import ApiToken, token_hash
 from config.roles import allows
+from deliveries import flood
 
 
 class TokenUser:
@@ -39,6 +40,8 @@ class ApiTokenAuthentication(BaseAuthentication):
             return None
         row = ApiToken.objects.filter(digest=token_hash(token.strip()), revoked_at__isnull=True).first()
         if row is None:
+            if wait := flood.refused(str(request.META.get("REMOTE_ADDR", ""))):
+                raise Throttled(wait, "Too many calls without a valid token from this address.")
             raise AuthenticationFailed("This API token is not known or was revoked.")
         now = timezone.now()
         if row.last_used_at is None or now - row.last_used_at > timedelta(minutes=1):

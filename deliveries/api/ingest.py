@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils import timezone
 from rest_framework.parsers import BaseParser
@@ -20,11 +21,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from deliveries import accept
+from deliveries import accept, flood
 from deliveries.accept import Accepted
 from deliveries.api.answers import AcceptedResponse, cannot_store, cors, refusal_response, refused_response
 from deliveries.api.body import SUCCESS, EventParser, FixedNegotiation, JsonRenderer, Refusal
-from deliveries.api.keys import check_header_key, find_route, header_key
+from deliveries.api.keys import check_header_key, find_route, header_key, too_many
 from deliveries.core import normalise
 from deliveries.core.normalise import MAX_EVENT_BYTES, Incoming
 from integrations import registry, selectors
@@ -59,12 +60,16 @@ class IngestView(APIView):
         """DRF's own steps here (negotiation, versions, users, permissions, throttles) have nothing to decide."""
         request.accepted_renderer = RENDERER
         request.accepted_media_type = RENDERER.media_type
+        if wait := flood.wait(flood.ADDRESS, client_address(request), settings.RATE_LIMIT_PER_ADDRESS):
+            raise too_many("from this address", wait)
 
     def get_parsers(self) -> list[BaseParser]:
         return PARSERS
 
     def handle_exception(self, exception: Exception) -> Response:
         if isinstance(exception, Refusal):
+            if exception.status == 401 and (wait := flood.refused(client_address(self.request))):
+                exception = too_many("without a valid key from this address", wait)
             return refusal_response(exception)
         response = super().handle_exception(exception)
         if response.status_code == 405:

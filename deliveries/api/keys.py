@@ -7,10 +7,11 @@ import binascii
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from rest_framework.request import Request
 
-from deliveries import throttle
+from deliveries import flood, throttle
 from deliveries.api.body import Refusal
 from integrations.selectors import Snapshot, SourceRoute
 
@@ -65,10 +66,15 @@ def find_route(key: str, document: Any, snapshot: Snapshot) -> tuple[SourceRoute
     route = snapshot.sources[found.source_id]
     if not route.active:
         raise Refusal(403, "source_off", f"The source “{route.name}” is switched off, so its events are not taken.")
-    wait = throttle.wait(route.id, route.rate_limit)
-    if wait:
-        raise Refusal(429, "rate_limited", "Too many requests for this source. Wait, then send again.", wait)
+    if wait := throttle.wait(route.id, route.rate_limit):
+        raise too_many("for this source", wait)
+    if wait := flood.wait(flood.KEY, found.key_id, settings.RATE_LIMIT_PER_KEY):
+        raise too_many("with this key", wait)
     return route, found.key_id
+
+
+def too_many(words: str, wait: int) -> Refusal:
+    return Refusal(429, "rate_limited", f"Too many requests {words}. Wait, then send again.", wait)
 
 
 def no_key() -> Refusal:
