@@ -187,6 +187,7 @@ class Vendor:
     channels: tuple[tuple[str, str, str], ...] = ()  # (slug, label, trait mapped by default)
     preferences: tuple[tuple[str, str, str], ...] = ()  # likewise
     default_channels: tuple[str, ...] = ()
+    preference_takes: Mapping[str, Callable[[str], bool]] = field(default_factory=dict)  # slug → whether it takes this
     offered_prefix: str = ""
 
     @property

@@ -100,3 +100,10 @@ def test_next_runs_are_the_schedules_own() -> None:
     assert (sorted(found), found["drain"]) == (["drain", "hourly", "sweep"], moment)
     page = person("owner").get("/jobs/").content.decode()
     assert "in 3 min" in page
+
+
+def test_a_run_whose_time_has_come_is_due_now() -> None:
+    queue.ensure_schedules()
+    page = person("owner").get("/jobs/").content.decode()
+    assert page.count("due now") == 2
+    assert "with the next event" in page

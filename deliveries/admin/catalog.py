@@ -18,7 +18,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from deliveries import hold, trials
-from deliveries.admin import badges, figures, listing
+from deliveries.admin import badges, listing
 from deliveries.models import Event
 from integrations import history, registry
 from integrations.admin.pages import changes, demand
@@ -154,7 +154,7 @@ class CatalogPages:
             "form": form,
             "tables": lists,
             "names": listing.recent_names(),
-            "fields": figures.trait_fields(),
+            "fields": self.seen_fields(request, row, lists) if row is not None else [],
             "crumbs": [*self.crumbs(), ("Add a connector", self.link("add"))],
         }
         if row is not None:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from deliveries import backfill, hold, replay
-from deliveries.admin import badges, figures, listing
+from deliveries.admin import badges, fields_seen, figures, listing
 from deliveries.admin.catalog import CatalogPages
 from deliveries.admin.trying import TestPages
 from integrations import configuration, copying, history, registry
@@ -74,7 +74,7 @@ class ConnectorAdmin(CatalogPages, TestPages, PageAdmin):
             "draft": badges.is_draft(connector),
             "read_only": not request.user.has_perm(CHANGE),
             "hold_days": settings.HOLD_DAYS,
-            "fields": figures.trait_fields() if request.user.has_perm(CHANGE) else [],  # samples are personal
+            "fields": self.seen_fields(request, connector, lists),
             "crumbs": self.crumbs(),
             "traffic_lately": figures.traffic_since(connector, now, hours=1),
             **self.preview_context(request, connector),
@@ -200,6 +200,15 @@ class ConnectorAdmin(CatalogPages, TestPages, PageAdmin):
         history.record(request.user, connector, "Removed; its log stays, its keys are erased")
         messages.success(request, "Removed. What it delivered stays in the log; its keys are erased.")
         return redirect(self.link("changelist"))
+
+    def seen_fields(self, request: HttpRequest, row: Connector, lists: dict[str, Table]) -> list[tuple[str, str, str]]:
+        """What the form may suggest for its mappings; nothing for viewers, because samples are personal."""
+        vendor = registry.get(row.vendor)
+        if vendor is None or not (vendor.channels or vendor.preferences) or not request.user.has_perm(CHANGE):
+            return []
+        seen = fields_seen.recent()
+        fields_seen.annotate(lists, vendor, seen)
+        return fields_seen.offers(seen)
 
     def row(self, pk: int) -> Connector:
         rows = Connector.objects.filter(archived_at=None).select_related("region")

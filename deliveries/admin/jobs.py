@@ -63,7 +63,8 @@ def _lines() -> list[dict[str, Any]]:
                 "last": last,
                 "began": began,
                 "asked": last is not None and last.asked_at is not None and (began is None or began < last.asked_at),
-                "next": upcoming if upcoming and (job.minutes or upcoming > now) else None,
+                "next": upcoming if upcoming and upcoming > now else None,
+                "due": bool(upcoming and job.minutes and upcoming <= now),
             }
         )
     return lines

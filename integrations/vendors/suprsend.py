@@ -211,11 +211,14 @@ def _language(event: Event, config: ConnectorConfig, notes: list[str]) -> str:
     """The preferred language where it is an ISO 639-1 code; the rest of the profile goes out without it."""
     trait = config.preferences.get("preferred_language")
     given = text(at(event.traits, trait)) if trait else ""
-    language = given.lower()
-    if not given or language in LANGUAGES:
-        return language
+    if not given or is_language(given):
+        return given.lower()
     notes.append(f"Preferred language is left out: “{given}” is not an ISO 639-1 code such as en.")
     return ""
+
+
+def is_language(given: str) -> bool:
+    return given.lower() in LANGUAGES
 
 
 def _distinct_id(event: Event) -> str:
@@ -289,5 +292,6 @@ VENDOR = Vendor(
     channels=CHANNELS,
     preferences=PREFERENCES,
     default_channels=DEFAULT_CHANNELS,
+    preference_takes={"preferred_language": is_language},
     offered_prefix=PREFIX,
 )

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from deliveries import practice, tasks
 from deliveries.models import Event, Replay
-from integrations.models import Source
+from integrations.models import Connector, Source
 from tests.browser.test_console_in_browser import page, rows
+from tests.console import event_of
 
 __all__ = ["page", "rows"]
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
@@ -73,3 +75,16 @@ def test_a_job_is_run_on_a_press_and_the_page_follows(page: Any, rows: Any, monk
     at.clock.fast_forward(5_000)
     at.get_by_text("Done", exact=True).wait_for()
     assert at.get_by_text("Owner Jones asked for it").count() == 0
+
+
+def test_note_beside_a_mapping_follows_what_is_typed(page: Any, rows: Any) -> None:
+    body = '{"type": "identify", "userId": "u", "traits": {"mobile": "+1555"}}'
+    event_of(rows.source, 77, type="identify", name="", body=body)
+    to = Connector.objects.create(name="To", vendor="suprsend", status_at=timezone.now())
+    at = page("light", f"/connectors/{to.pk}/")
+    at.get_by_role("button", name="Add a channel").click()
+    field = at.get_by_label("Comes from this field – new line")
+    field.fill("phone")
+    at.get_by_text("No recent identify event has this field.").wait_for()
+    field.fill("mobile")
+    at.get_by_text("for example +1555.").wait_for()

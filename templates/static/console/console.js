@@ -119,6 +119,15 @@
     form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(refresh, 400); });
   });
 
+  /* Beside a mapping: how often the field that is being typed was there lately. */
+  document.addEventListener("input", (event) => {
+    const note = event.target.parentElement.querySelector(":scope > [data-field-note]");
+    if (!note) return;
+    const known = all("#field-names option");
+    const found = known.find((option) => option.value === event.target.value);
+    note.textContent = found ? found.dataset.note : event.target.value && known.length ? "No recent identify event has this field." : "";
+  });
+
   /* Full times in the reader's own zone, on hover. */
   all("time[datetime]").forEach((part) => {
     part.title = new Date(part.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "long" });
