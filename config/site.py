@@ -56,6 +56,7 @@ NAVIGATION: tuple[tuple[str, tuple[Link, ...]], ...] = (
             Link(label="Events received", view="deliveries_event_changelist"),
             Link(label="Event names", view="events_seen"),
             Link(label="Find a person", view="journey"),
+            Link(label="Books", view="books"),
         ),
     ),
     (
@@ -107,7 +108,7 @@ class ConsoleSite(AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from config import installation, setup, twostep
-        from deliveries.admin import erasing, events, jobs, journey, names, practice
+        from deliveries.admin import books, erasing, events, jobs, journey, names, practice
 
         own: list[URLPattern | URLResolver] = [
             re_path(r"^setup/(?P<token>[\w-]+)/?$", setup.setup, name="setup"),
@@ -119,6 +120,7 @@ class ConsoleSite(AdminSite):
             path("two-step/off/", self.admin_view(twostep.turn_off), name="two_step_off"),
             path("names/", self.admin_view(names.page), name="events_seen"),
             path("names/save/", self.admin_view(names.save), name="events_seen_save"),
+            path("books/", self.admin_view(books.page), name="books"),
             path("find/", self.admin_view(journey.page), name="journey"),
             path("find/erase/", self.admin_view(erasing.page), name="journey_erase"),
             path("find/erase/start/", self.admin_view(erasing.start), name="journey_erase_start"),

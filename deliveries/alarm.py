@@ -19,6 +19,7 @@ class AlertRule(models.Model):
         OVERDUE = "overdue", "Deliveries wait too long"
         HELD = "held", "Held events come near their age limit"
         QUIET = "quiet", "Nothing arrives any more"
+        BOOKS = "books", "A day's books do not add up"
 
     kind = models.CharField("what", max_length=20, choices=Kind, unique=True)
     limit = models.PositiveIntegerField()
@@ -126,4 +127,5 @@ TITLES = {
     "overdue": "deliveries wait too long",
     "held": "held events will soon be too old",
     "quiet": "nothing arrives any more",
+    "books": "a day's books do not add up",
 }

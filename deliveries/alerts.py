@@ -13,7 +13,7 @@ from django.utils import timezone
 from standardwebhooks import Webhook
 
 from deliveries.alarm import AlertTarget, Problem
-from deliveries.core import causes
+from deliveries.core import causes, problem_words
 from deliveries.engine.send import Sender, SendFailed
 from integrations import registry
 from integrations.types import OutgoingRequest
@@ -75,6 +75,8 @@ def _post(target: AlertTarget, document: dict[str, object]) -> None:
 
 
 def _sentences(problem: Problem) -> str:
+    if said := problem_words.OF_KIND.get(problem.kind):
+        return f"{said.headline} {said.explanation}\nWhat to do: {said.what_to_do}"
     if not problem.cause:
         return f"Look at {problem.connector.name}."
     vendor = registry.get(problem.connector.vendor)

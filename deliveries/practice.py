@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
-from deliveries import hold, queue, tally
+from deliveries import books, hold, queue, tally
 from deliveries.accept import Accepted, accept_now
 from deliveries.alarm import Problem
 from deliveries.core import normalise
@@ -90,6 +90,7 @@ def _forget(which: Q) -> None:
     if not ids:
         return
     first = rows.aggregate(first=Min("created_at"))["first"]
+    books.count_again(set(rows.values_list("connector_id", flat=True)), first)
     replays = set(rows.exclude(replay=None).values_list("replay_id", flat=True))
     Delivery.objects.filter(id__in=ids).delete()
     Attempt.objects.filter(delivery__in=ids).delete()  # second, for the tries that were being written down meanwhile

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Max, Min
+from django.db.models import Count, F, Max, Min, Q, Sum
 
 from deliveries.alarm import AlertRule, Problem
 from deliveries.engine.claim import due_times
+from deliveries.ledger import Book
 from deliveries.log import UNUSUAL, Among, newest_of
 from deliveries.models import Delivery, Status
 from integrations.models import Connector
@@ -32,6 +33,7 @@ DEFAULTS = {
     Kind.OVERDUE: (10, True, "minutes that the oldest due delivery may wait"),
     Kind.HELD: (80, True, "percent of the age at which held events are dropped"),
     Kind.QUIET: (24, False, "hours without an event"),
+    Kind.BOOKS: (1, True, "events of a day that are missing or there too often"),
 }
 
 
@@ -96,6 +98,10 @@ def look(limits: dict[str, int], now: datetime) -> Iterator[Found]:
         for row in rows.annotate(oldest=Min("created_at"), count=Count("id")):
             if now - row["oldest"] >= age:
                 yield Found(row["connector_id"], Kind.HELD.value, count=row["count"], at=now)
+    if limit := limits.get(Kind.BOOKS):
+        wrong = Book.objects.filter(Q(missing__gt=0) | Q(extra__gt=0)).order_by()
+        sums = wrong.values_list("connector_id").annotate(events=Sum(F("missing") + F("extra")))
+        yield from (Found(key, Kind.BOOKS.value, count=count, at=now) for key, count in sums if count >= limit)
     if limit := limits.get(Kind.QUIET):
         yield from (Found(key, Kind.QUIET.value, at=now) for key in active if _quiet(key, now - timedelta(hours=limit)))
 

@@ -1,6 +1,8 @@
 """How long things are kept. Deleted in small batches with pauses, so that nobody who writes waits for it.
 
 Past RETENTION_DAYS an event goes with its deliveries and their attempts, unless one of them is still on its way.
+What goes is first written off in the books (``deliveries.books``), in the same transaction, so that they balance for
+days of which some, or all, is deleted.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from deliveries import books
 from deliveries.engine.writing import write_transaction
 from deliveries.models import Attempt, Delivery, Event, Status
 
@@ -42,6 +45,7 @@ def _delete(event_ids: list[int]) -> int:
         on_the_way = set(deliveries.exclude(status__in=ENDED).values_list("event_id", flat=True))
         ids = [event_id for event_id in event_ids if event_id not in on_the_way]
         ended = list(Delivery.objects.filter(event_id__in=ids).values_list("id", flat=True))
+        books.write_off(ids)
         Attempt.objects.filter(delivery_id__in=ended)._raw_delete(using="default")
         Delivery.objects.filter(id__in=ended)._raw_delete(using="default")
         Event.objects.filter(id__in=ids)._raw_delete(using="default")

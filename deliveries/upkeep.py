@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
-from deliveries import alerts, erase, hold, problems, queue, retention, tally
+from deliveries import alerts, books, erase, hold, problems, queue, retention, tally
 from deliveries.engine.claim import due_times
 from deliveries.engine.writing import checkpoint
 from deliveries.lifeline import stopping
@@ -13,6 +13,7 @@ from deliveries.models import Replay
 from integrations.models import Connector
 
 HOURLY_SECONDS = 60  # well within a task's time
+BOOKS_SECONDS = 20
 
 
 def sweep(now: datetime) -> None:
@@ -32,8 +33,11 @@ def sweep(now: datetime) -> None:
 
 
 def hourly(now: datetime) -> None:
-    """Every hour: what is held too long or kept long enough goes. A task has its time; the next hour does the rest."""
+    """Every hour: the books are checked, and what is held too long or kept long enough goes. A task has its time; the
+    next hour does the rest."""
     hold.expire_held(now)
     tally.refresh(now)
+    started = time.monotonic()
+    books.check(now, goes_on=lambda: time.monotonic() < started + BOOKS_SECONDS and not stopping())
     ends = time.monotonic() + HOURLY_SECONDS
     retention.delete_old(now, goes_on=lambda: time.monotonic() < ends and not stopping())

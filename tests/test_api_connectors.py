@@ -311,6 +311,8 @@ def test_the_books_balance_and_count_an_event_once(to: Connector) -> None:
         "sending": 1,
         "erased": 0,
         "replays": 2,
+        "missing": 0,
+        "extra": 0,
     }
     assert Api().get("books/", day="2025-11-23")[1]["results"][1]["received"] == 1
     assert Api().get("books/")[1]["day"] == timezone.now().date().isoformat()

@@ -17,7 +17,7 @@ from deliveries.engine.claim import LEASE, Claimed, Want, claim
 from deliveries.engine.perform import Result, Target, perform
 from deliveries.engine.record import record
 from deliveries.erasures import Erasure
-from deliveries.models import Attempt, Delivery, Event
+from deliveries.models import Attempt, Delivery, Event, Trial
 from integrations import registry, selectors
 from integrations.history import Change
 from integrations.models import Connector, Source
@@ -94,6 +94,7 @@ def test_nothing_personal_is_left_anywhere(to: Connector) -> None:
         attempt(row)
     of_bob(refused=f"What {SECRET} sent is odd")
     replay.start({"user_id": "bob-7"}, by="Ann")
+    Trial.objects.create(connector=to, at=T0, message_id="test_1", outcome="failed", answer=f"no {SECRET}")
     assert leftovers(SECRET, *IDS)
 
     row = erased()

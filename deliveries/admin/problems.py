@@ -11,6 +11,7 @@ from deliveries import explained, problems
 from deliveries.admin import listing
 from deliveries.alarm import AlertRule, AlertTarget, Problem
 from deliveries.alerts import send_test
+from deliveries.core import problem_words
 from integrations import history
 from integrations.admin.pages import PageAdmin, changes
 
@@ -40,7 +41,7 @@ class ProblemAdmin(PageAdmin):
 
     def page(self, request: HttpRequest, pk: int) -> HttpResponse:
         problem = get_object_or_404(Problem.objects.select_related("connector", "sample__event"), pk=pk)
-        said = None
+        said = problem_words.OF_KIND.get(problem.kind)
         if problem.sample is not None:
             problem.sample.connector = problem.connector
             said = explained.sentences(problem.sample, list(problem.sample.log.all()), timezone.now())

@@ -158,12 +158,14 @@ class ReplaySerializer(StatusCounts):
 
 
 class BooksRow(StatusCounts):
-    """received = delivered + failed + skipped + held + waiting + retrying + sending + erased."""
+    """received = delivered + failed + skipped + held + waiting + retrying + sending + erased, and what is missing."""
 
     connector = ConnectorRef()
     received = serializers.IntegerField()
     erased = serializers.IntegerField()
     replays = serializers.IntegerField(help_text="Replays of these events, not counted again.")
+    missing = serializers.IntegerField(help_text="Received, but not among the others: 0, or there is a problem.")
+    extra = serializers.IntegerField(help_text="Counted twice, or without their event: 0, or there is a problem.")
 
 
 class Books(serializers.Serializer[Any]):
