@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import delivery, growth, ingest, pages, webhooks
+from benchmarks import delivery, growth, ingest, pages, promptness, webhooks
 from benchmarks.bench import Bench, Figure, Receiver, wrk
 from benchmarks.installation import install
 from benchmarks.machine import describe
@@ -34,6 +34,7 @@ ROWS = (
     Row("customerio", webhooks.customerio),
     Row("delivery", delivery.one_by_one),
     Row("segment", delivery.batched),
+    Row("promptness", promptness.promptness, True),
     Row("both", delivery.both),
     Row("claim", growth.claims, True),
     Row("pages", pages.pages, True),

@@ -84,8 +84,8 @@ class Receiver:
         self.connection.request("GET", target)
         return json.loads(self.connection.getresponse().read())
 
-    def reset(self, delay: float = 0) -> None:
-        self.ask(f"/_reset?delay={delay}")
+    def reset(self, delay: float = 0, refuse: int = 0) -> None:
+        self.ask(f"/_reset?delay={delay}&refuse={refuse}")
 
     def stats(self, total: int = 0) -> dict[str, float]:
         return self.ask(f"/_stats?total={total}")

@@ -43,6 +43,13 @@ def prepare(receiver: str) -> None:
         connector.sources.add(source)
 
 
+def retry_after(delays: list[int] | None) -> None:
+    """The webhook connector's own list of seconds, or the standard schedule again."""
+    connector = Connector.objects.get(name="webhook")
+    connector.retry = delays or "standard"
+    connector.save()
+
+
 def fill(vendor: str, events: int, run: str) -> int:
     """Store events for a connector as ingest does, before anybody delivers them."""
     source = Source.objects.get(name=f"to {vendor}")

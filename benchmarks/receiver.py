@@ -1,8 +1,8 @@
 """The receiving end, in a process of its own: answers every POST with 200 after some milliseconds, counts requests and
 events, and remembers ids and moments. ``python -m benchmarks.receiver PORT``.
 
-Control, by GET on the same port: ``/_reset?delay=MS``, ``/_stats?total=N`` and ``/_between?since=T&until=T`` (moments
-are of the machine's monotonic clock).
+Control, by GET on the same port: ``/_reset?delay=MS&refuse=N`` (the first N tries of every event get a 503),
+``/_stats?total=N`` and ``/_between?since=T&until=T`` (moments are of the machine's monotonic clock).
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import sys
 import time
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from urllib.parse import parse_qs, urlsplit
 
 import uvloop
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"success":true}'
+REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 MESSAGE_ID = re.compile(rb'"messageId": ?"([^"]+)"')
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 WEBHOOK_ID = re.compile(rb"\r\nwebhook-id: *([^\r]+)", re.IGNORECASE)
@@ -27,8 +29,9 @@ WEBHOOK_ID = re.compile(rb"\r\nwebhook-id: *([^\r]+)", re.IGNORECASE)
 class Book:
     """What was received since the last reset."""
 
-    def __init__(self, delay: float = 0.0) -> None:
-        self.delay = delay
+    def __init__(self, delay: float = 0.0, refuse: int = 0) -> None:
+        self.delay, self.refuse = delay, refuse
+        self.tries: Counter[bytes] = Counter()
         self.moments = array("d")
         self.events = array("L")  # received up to and with the request of the same index
         self.ids: set[bytes] = set()
@@ -39,6 +42,12 @@ class Book:
         self.ids.update(ids)
         self.moments.append(time.monotonic())
         self.events.append((self.events[-1] if self.events else 0) + len(ids))
+
+    def refuses(self, head: bytes) -> bool:
+        found = WEBHOOK_ID.search(head)
+        identifier = found.group(1) if found else b""
+        self.tries[identifier] += 1
+        return self.tries[identifier] <= self.refuse
 
     def received(self) -> int:
         return self.events[-1] if self.events else 0
@@ -68,7 +77,7 @@ def control(target: str) -> dict[str, float]:
     parts = urlsplit(target)
     query = {name: float(values[0]) for name, values in parse_qs(parts.query).items()}
     if parts.path == "/_reset":
-        book = Book(query.get("delay", 0.0) / 1000)
+        book = Book(query.get("delay", 0.0) / 1000, int(query.get("refuse", 0)))
         return {}
     if parts.path == "/_between":
         return {"events": book.between(query["since"], query["until"])}
@@ -97,6 +106,9 @@ class Receiver(asyncio.Protocol):
         if head.startswith(b"GET /_"):
             text = json.dumps(control(head.split(b" ", 2)[1].decode())).encode()
             self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+            return
+        if book.refuse and book.refuses(head):
+            self.transport.write(REFUSAL)
             return
         book.note(head, body)
         if book.delay:
