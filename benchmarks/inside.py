@@ -15,7 +15,7 @@ from benchmarks.console import fill as fill_pages
 from benchmarks.console import look as look_at_pages
 from benchmarks.console import prepare as prepare_pages
 from benchmarks.events import event
-from benchmarks.installation import KEYS
+from benchmarks.installation import CROWD_KEYS, HEALTHY, KEYS
 from config.start import prepare as start
 from deliveries.accept import Accepted, store
 from deliveries.core.normalise import envelope, normalise
@@ -50,9 +50,34 @@ def retry_after(delays: list[int] | None) -> None:
     connector.save()
 
 
-def fill(vendor: str, events: int, run: str) -> int:
+def crowd(receiver: str, sick: int) -> None:
+    """Five healthy connectors of one source, and so many sick ones of another: they hang and fail by turns. Made anew
+    where they are not there, and nothing else of their kind is on."""
+    no_crowd()
+    for name, number in (("healthy", HEALTHY), ("sick", sick)):
+        source, _ = Source.objects.get_or_create(name=name)
+        if not source.write_keys.exists():
+            WriteKey.issue(source, key=CROWD_KEYS[name])
+        for index in range(number):
+            path = "hook" if name == "healthy" else ("hangs", "fails")[index % 2]
+            settings = {"url": f"{receiver}/{path}", "method": "POST", "headers": {}, "batch_size": 1}
+            full = {"vendor": "webhook", "settings": settings, "status": Connector.Status.ACTIVE}
+            connector, _ = Connector.objects.update_or_create(name=f"{name} {index:02d}", defaults=full)
+            connector.sources.add(source)
+
+
+def no_crowd() -> None:
+    """None of them gets anything: on PostgreSQL only deliveries are emptied, and other rows want no such company."""
+    for name in CROWD_KEYS:
+        for connector in Connector.objects.filter(name__startswith=f"{name} "):
+            connector.sources.clear()
+            connector.status = Connector.Status.OFF
+            connector.save()
+
+
+def fill(events: int, run: str, vendor: str = "", source: str = "") -> int:
     """Store events for a connector as ingest does, before anybody delivers them."""
-    source = Source.objects.get(name=f"to {vendor}")
+    source = Source.objects.get(name=source or f"to {vendor}")  # type: ignore[assignment]
     stored = 0
     for first in range(0, events, GROUP):
         now = timezone.now()

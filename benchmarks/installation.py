@@ -15,11 +15,17 @@ from benchmarks.databases import EMPTIED, OBVIOUS_EMPTIED, SCHEMA, Database, Pos
 from benchmarks.processes import Process, answering, free_port, run
 
 FOREIGN = ("DATABASE_URL", "REDIS_URL", "DATA_DIR", "SECRET_KEY", "SECRETS_KEYS", "DJANGO_SETTINGS_MODULE", "WORKERS")
+HEALTHY = 5  # connectors of the isolation row
+CROWD_KEYS = {"healthy": "wk_bench_healthy", "sick": "wk_bench_sick"}
 KEYS = {"webhook": "wk_bench_webhook", "segment": "wk_bench_segment"}
 
 
 def authorization(vendor: str = "webhook") -> str:
-    return "Basic " + base64.b64encode(f"{KEYS[vendor]}:".encode()).decode()
+    return basic(KEYS[vendor])
+
+
+def basic(key: str) -> str:
+    return "Basic " + base64.b64encode(f"{key}:".encode()).decode()
 
 
 class Installation:

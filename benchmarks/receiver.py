@@ -1,6 +1,8 @@
 """The receiving end, in a process of its own: answers every POST with 200 after some milliseconds, counts requests and
 events, and remembers ids and moments. ``python -m benchmarks.receiver PORT``.
 
+``/hangs`` is never answered, ``/fails`` always with 500; neither is counted.
+
 Control, by GET on the same port: ``/_reset?delay=MS&refuse=N`` (the first N tries of every event get a 503),
 ``/_stats?total=N`` and ``/_between?since=T&until=T`` (moments are of the machine's monotonic clock).
 """
@@ -21,6 +23,7 @@ import uvloop
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"success":true}'
 REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+FAILURE = b"HTTP/1.1 500 Oops\r\nContent-Length: 4\r\n\r\noops"
 MESSAGE_ID = re.compile(rb'"messageId": ?"([^"]+)"')
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 WEBHOOK_ID = re.compile(rb"\r\nwebhook-id: *([^\r]+)", re.IGNORECASE)
@@ -35,11 +38,13 @@ class Book:
         self.moments = array("d")
         self.events = array("L")  # received up to and with the request of the same index
         self.ids: set[bytes] = set()
+        self.waits = array("d")  # ms since the moment that is in an id
 
     def note(self, head: bytes, body: bytes) -> None:
         found = WEBHOOK_ID.search(head)
         ids = [found.group(1)] if found else MESSAGE_ID.findall(body)
         self.ids.update(ids)
+        self.waits.extend((time.monotonic_ns() - int(known[3:])) / 1e6 for known in ids if known.startswith(b"at-"))
         self.moments.append(time.monotonic())
         self.events.append((self.events[-1] if self.events else 0) + len(ids))
 
@@ -58,6 +63,8 @@ class Book:
         result: dict[str, float] = {"requests": len(self.moments), "events": received, "distinct": len(self.ids)}
         if received:
             result.update(first=self.moments[0], last=self.moments[-1])
+        if self.waits:
+            result["p95"] = sorted(self.waits)[len(self.waits) * 95 // 100]
         begin = bisect_left(self.events, max(1, total // 10))
         if total and begin < len(self.events) - 1:
             seconds = self.moments[-1] - self.moments[begin]
@@ -109,6 +116,11 @@ class Receiver(asyncio.Protocol):
             return
         if book.refuse and book.refuses(head):
             self.transport.write(REFUSAL)
+            return
+        if head.startswith(b"POST /hangs"):
+            return
+        if head.startswith(b"POST /fails"):
+            self.transport.write(FAILURE)
             return
         book.note(head, body)
         if book.delay:

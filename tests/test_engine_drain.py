@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,10 +14,11 @@ from django.utils import timezone
 
 from deliveries.engine import rest
 from deliveries.engine.drain import Drain
+from deliveries.engine.perform import Result
 from deliveries.engine.send import SendFailed
 from deliveries.models import Attempt, Delivery, Lane
 from integrations.models import Connector
-from integrations.types import Cause, OutgoingRequest, Response
+from integrations.types import Cause, Disposition, OutgoingRequest, Response, Verdict
 from tests.rows import connector, delivery
 
 pytestmark = pytest.mark.django_db
@@ -118,11 +118,7 @@ def test_a_bug_fails_its_own_delivery_in_words() -> None:
 def test_a_failing_connector_rests_and_what_waits_keeps_its_tries() -> None:
     network, one, healthy = Network(), to("one", retry=[3600]), to("healthy")
 
-    def fail(_: OutgoingRequest) -> Response:
-        time.sleep(0.02)  # results are looked at every quarter of a second, so it must not fail all in no time
-        return Response(status=500)
-
-    network.answers["https://one.example.com/"] = fail
+    network.answers["https://one.example.com/"] = lambda _: Response(status=500)
     for _ in range(300):
         delivery(one, "waiting")
     for _ in range(60):
@@ -132,7 +128,7 @@ def test_a_failing_connector_rests_and_what_waits_keeps_its_tries() -> None:
     assert Lane.objects.get(connector=one).resting_since is not None
     tried = Delivery.objects.filter(connector=one, attempts=1).count()
     assert tried == network.count()["https://one.example.com/"]
-    assert rest.RESTS_AFTER <= tried < 300
+    assert rest.RESTS_AFTER <= tried <= 20  # it rests after five, and is probed once a second
     assert Delivery.objects.filter(connector=one, status="waiting", attempts=0).count() == 300 - tried
 
 
@@ -179,3 +175,65 @@ def test_a_batch_that_is_refused_is_split_until_the_culprit_stands_alone() -> No
     drain(network)
     states = {row.id: row.status for row in Delivery.objects.all()}
     assert [states[row.id] for row in rows] == ["delivered"] * 5 + ["failed"] + ["delivered"] * 2
+
+
+def soon(seconds: float) -> dict[str, Any]:
+    return {"next_attempt_at": timezone.now() + timedelta(seconds=seconds)}
+
+
+def test_a_hanging_call_at_the_end_keeps_nobody_waiting() -> None:
+    """The drain's time is up while a call hangs: what is due meanwhile at a healthy connector is sent all the same."""
+    network, one, healthy = Network(), to("one"), to("healthy")
+    released = threading.Event()
+
+    def hang(_: OutgoingRequest) -> Response:
+        return Response(status=200 if released.wait(15) else 500)
+
+    def release(_: OutgoingRequest) -> Response:
+        released.set()
+        return Response(status=200)
+
+    network.answers = {"https://one.example.com/": hang, "https://healthy.example.com/": release}
+    delivery(one, "waiting")
+    delivery(healthy, "waiting", **soon(2.5))
+    drain(network, seconds=1.5)
+    assert sorted(Delivery.objects.values_list("status", flat=True)) == ["delivered", "delivered"]
+
+
+def test_hanging_connectors_leave_a_thread_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deliveries.engine.drain.MAX_THREADS", 2)
+    network, healthy = Network(), to("healthy")
+    released = threading.Event()
+    for name in ("one", "two", "three"):
+        delivery(to(name), "waiting")
+        network.answers[f"https://{name}.example.com/"] = lambda _: Response(status=200 if released.wait(8) else 500)
+
+    def release(_: OutgoingRequest) -> Response:
+        released.set()
+        return Response(status=200)
+
+    network.answers["https://healthy.example.com/"] = release
+    delivery(healthy, "waiting", **soon(0.5))
+    drain(network)
+    assert list(Delivery.objects.values_list("status", flat=True)) == ["delivered"] * 4
+
+
+@pytest.mark.parametrize("connectors", [1, 50])
+def test_many_sick_connectors_cost_no_more_statements_than_one(
+    connectors: int, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    """Every statement of its own would keep the drain from serving the healthy ones."""
+    failed = Verdict(disposition=Disposition.RETRY, cause=Cause.SERVICE_ERROR)
+    now = timezone.now()
+    results = {
+        to(f"sick-{number}").pk: [Result(None, failed, None, None, "", "", "", now)] * 5  # type: ignore[arg-type]
+        for number in range(connectors)
+    }
+    rest.note(results, now)
+    with django_assert_num_queries(4):  # read, and write in a transaction (two savepoints, for a test is one already)
+        rest.note(results, now)
+    later = now + timedelta(seconds=5)
+    with django_assert_num_queries(5):
+        assert rest.may_probe(results, later) == set(results)
+    with django_assert_num_queries(1):
+        assert rest.may_probe(results, later) == set()

@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,11 +23,12 @@ from django.db import connection
 
 from deliveries import hold, queue
 from deliveries.engine import rest
-from deliveries.engine.claim import LIVE, REPLAY, RETRY, Claimed, Want, claim, due_times, release, renew
+from deliveries.engine.claim import Claimed, claim, due_times, release, renew
 from deliveries.engine.lane import LaneRunner, utc_now
 from deliveries.engine.perform import Caller, Result, Target, allowed_hosts
 from deliveries.engine.record import record
 from deliveries.engine.send import Sender
+from deliveries.engine.share import shares
 from deliveries.heartbeat import beat
 from deliveries.lifeline import stopping
 from deliveries.models import Attempt
@@ -43,6 +44,7 @@ RECORD_EVERY = 0.25  # … or these seconds: what a crash can repeat is bounded 
 LINGER = timedelta(seconds=45)  # a retry due sooner than this is waited for; later ones get a schedule
 SCHEDULE_AHEAD = timedelta(seconds=40)  # django-q2 looks at its schedules every 30 s or so
 QUIET_BEFORE_END = 0.4
+LONGEST_END = 20.0  # a little longer than the longest call
 DATABASE_PATIENCE = 20.0  # seconds a restarting database is waited for, with results in hand
 MAX_THREADS = 192
 
@@ -67,7 +69,7 @@ class Drain:
     def run(self) -> None:
         queue.woken()
         try:
-            while not stopping() and time.monotonic() < self.ends:
+            while not stopping() and not self._over():
                 worked = self._patiently(self._round)
                 if not worked and not self.in_hand and not self._patiently(self._stay):
                     break
@@ -75,6 +77,15 @@ class Drain:
                 self.wake.clear()
         finally:
             self._end()
+
+    def _ending(self) -> bool:
+        return time.monotonic() >= self.ends
+
+    def _over(self) -> bool:
+        """The time is up, and no call is under way that may take long: while one is, the healthy connectors are served
+        as ever, and nothing begins that may take long too."""
+        late = time.monotonic() - self.ends
+        return late >= 0 and (late >= LONGEST_END or not any(lane.stuck for lane in self.lanes.values()))
 
     # --- One round ----------------------------------------------------------------------------------------------------
 
@@ -102,61 +113,34 @@ class Drain:
             lane = self.lanes.get(config.id)
             if lane is None:
                 self.lanes[config.id] = LaneRunner(
-                    target, self.make_caller, self.done, self.wake, lambda claimed: self.originals.get(claimed.id)
+                    target, self.make_caller, self.done, self.wake, self._original, self._thread_room
                 )
             else:
                 lane.target = target
             if config.status != "active" and lane is not None:
                 self._give_back(lane)
 
+    def _original(self, claimed: Claimed) -> tuple[str, str, bytes] | None:
+        return self.originals.get(claimed.id)
+
+    def _thread_room(self) -> int:
+        return MAX_THREADS - sum(lane.threads for lane in self.lanes.values())
+
     def _claim(self, now: datetime) -> bool:
-        room = {key: lane.capacity() for key, lane in self.lanes.items() if self._is_active(key)}
+        ending = self._ending()
+        room = {key: lane.capacity(ending=ending) for key, lane in self.lanes.items() if self._is_active(key)}
         ready = [key for key, free in room.items() if free > 0]
         due = {key: moment for key, moment in due_times(ready).items() if moment <= now}
         if not due:
             return False
-        if sum(lane.threads for lane in self.lanes.values()) >= MAX_THREADS:
-            return False
-        resting = rest.resting({connector_id for connector_id, _ in due})
-        wants = [
-            Want(connector_id, lane, limit)
-            for connector_id, lane in sorted(due, key=lambda key: (key[1] != RETRY, key[1], due[key]))
-            if (limit := self._limit(connector_id, lane, due, room, resting, now)) > 0
-        ]
+        wants, probing = shares(self.lanes, due, room, self.owner, now)
         claimed = claim(wants, self.owner, now)
         self._give_work(claimed, now)
-        probed = {want.connector_id for want in wants if want.connector_id in resting}
-        for connector_id in probed - {row.connector_id for row in claimed}:
-            rest.give_probe_back(connector_id, now)
-        if any(len([row for row in claimed if row.connector_id == want.connector_id]) >= want.limit for want in wants):
+        taken = Counter(row.connector_id for row in claimed)
+        rest.give_probes_back(probing - set(taken), now)
+        if any(taken[want.connector_id] >= want.limit for want in wants if want.connector_id not in probing):
             self._ask_for_help(now)
         return bool(claimed)
-
-    def _limit(
-        self,
-        connector_id: int,
-        lane: int,
-        due: dict[tuple[int, int], datetime],
-        room: dict[int, int],
-        resting: set[int],
-        now: datetime,
-    ) -> int:
-        """A connector's share: its own capacity, what its limits leave, and while it rests one probe, besides the
-        retries, which keep their times. A replay of many gets a share only when nothing live is due."""
-        if lane == REPLAY and (connector_id, LIVE) in due:
-            return 0
-        limit = room[connector_id]
-        if lane != RETRY and (connector_id, RETRY) in due:
-            limit //= 2
-        config = self.configs[connector_id]
-        if config.max_concurrency and not rest.may_serve(connector_id, self.owner, now):
-            return 0
-        if config.rate_limit_per_second:
-            size = self.lanes[connector_id].target.batch_size
-            limit = min(limit, size * rest.free_slots(connector_id, config.rate_limit_per_second, now))
-        if connector_id in resting and lane != RETRY and limit > 0:
-            return 1 if not self.lanes[connector_id].in_hand and rest.may_probe(connector_id, now) else 0
-        return limit
 
     def _give_work(self, claimed: list[Claimed], now: datetime) -> None:
         self._read_originals([row for row in claimed if row.as_sent and row.replay_of_id])
@@ -189,7 +173,8 @@ class Drain:
 
     def _record(self, now: datetime, everything: bool = False) -> None:
         elapsed = time.monotonic() - self._last_record
-        if not self.done or not (everything or len(self.done) >= RESULTS_AT_ONCE or elapsed >= RECORD_EVERY):
+        soon = everything or elapsed >= RECORD_EVERY or any(lane.failing for lane in self.lanes.values())
+        if not self.done or not (soon or len(self.done) >= RESULTS_AT_ONCE):
             self._renew(now)
             return
         results = [self.done.popleft() for _ in range(len(self.done))]
@@ -209,14 +194,14 @@ class Drain:
         by_connector: dict[int, list[Result]] = defaultdict(list)
         for result in results:
             by_connector[result.claimed.connector_id].append(result)
-        for connector_id, own in by_connector.items():
-            reason = rest.note(connector_id, own, now)
+        reasons = rest.note(by_connector, now)
+        for connector_id in by_connector:
             lane = self.lanes[connector_id]
-            if reason:
+            if lane.hurt or lane.failing or connector_id in reasons:
                 self._give_back(lane)
-                hold.stop(Connector.objects.get(id=connector_id), reason=reason)
-            elif lane.hurt:
-                self._give_back(lane)
+            lane.go_on()
+            if connector_id in reasons:
+                hold.stop(Connector.objects.get(id=connector_id), reason=reasons[connector_id])
 
     def _give_back(self, lane: LaneRunner) -> None:
         dropped = lane.drop_queue()

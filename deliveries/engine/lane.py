@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 from deliveries.engine.claim import Claimed
 from deliveries.engine.perform import Caller, Result, Target, not_sent, perform
+from deliveries.engine.rest import RESTS_AFTER, is_fault
 from integrations.types import Cause, NotSent
 
 log = logging.getLogger("signalbox.engine")
@@ -25,6 +26,8 @@ FIRST_CLAIM = 10
 MAX_CLAIM = 1000
 AHEAD_SECONDS = 0.5  # how much work to have in hand: little is lost to a crash, and the claim stays cheap
 IDLE_EXIT = 1.0
+LAST_IDLE_EXIT = 10.0  # of the lane's last thread: a resting connector's next probe finds it and its connections
+STUCK_AFTER = 1.0  # seconds that a call may take before the drain's end would rather not wait for the next one
 HANGING = frozenset({Cause.TIMEOUT, Cause.UNREACHABLE, Cause.TLS})
 
 
@@ -42,18 +45,23 @@ class LaneRunner:
         done: deque[Result],
         wake: threading.Event,
         original: Callable[[Claimed], tuple[str, str, bytes] | None],
+        room: Callable[[], int] = lambda: MAX_THREADS,
     ) -> None:
         self.target = target
         self.make_caller = make_caller
         self.done = done
         self.wake = wake
         self.original = original
+        self.room = room  # how many threads more the drain can bear
         self.queue: deque[tuple[float, list[Claimed]]] = deque()
         self.queued = 0  # deliveries in the queue
         self.in_flight = 0
         self.threads = 0
         self.hurt = False  # the last call got no answer: no new work but a probe
+        self.failing = False  # it failed so often in a row that it must rest: nothing begins until that is recorded
         self.closing = False
+        self._faults = 0
+        self._began: dict[int, float] = {}  # thread → when its call began
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._latencies: deque[float] = deque(maxlen=32)
@@ -64,8 +72,17 @@ class LaneRunner:
     def in_hand(self) -> int:
         return self.queued + self.in_flight
 
-    def capacity(self) -> int:
-        """How many more deliveries to claim now."""
+    @property
+    def stuck(self) -> bool:
+        """Whether a call is under way that may take long."""
+        now = time.monotonic()
+        with self._lock:
+            return any(now - began > STUCK_AFTER for began in self._began.values())
+
+    def capacity(self, *, ending: bool = False) -> int:
+        """How many more deliveries to claim now. A drain that is about to end begins nothing that may take long."""
+        if self.failing or (ending and (self.hurt or self.stuck)):
+            return 0
         if self.hurt:
             return 0 if self.in_hand else 1
         size = self.target.batch_size
@@ -89,7 +106,7 @@ class LaneRunner:
             self._adapt()
             self._work.notify(min(len(chunks), self.threads) or 1)
             missing = min(self._wanted, len(self.queue) + self._busy()) - self.threads
-            for _ in range(missing):
+            for _ in range(min(missing, max(self.room(), 1 - self.threads))):
                 self.threads += 1
                 threading.Thread(target=self._run, name=f"lane-{self.target.config.id}", daemon=True).start()
 
@@ -100,6 +117,13 @@ class LaneRunner:
             self.queue.clear()
             self.queued = 0
         return dropped
+
+    def go_on(self) -> None:
+        """What the calls said is recorded; whether the connector rests is known to all drains now."""
+        with self._lock:
+            self.failing = False
+            self._faults = 0
+            self._work.notify_all()
 
     def close(self) -> None:
         with self._lock:
@@ -143,8 +167,8 @@ class LaneRunner:
 
     def _next(self) -> list[Claimed] | None:
         with self._lock:
-            while not self.queue:
-                if self.closing or not self._work.wait(IDLE_EXIT):
+            while not self.queue or self.failing:
+                if self.closing or not self._work.wait(LAST_IDLE_EXIT if self.threads == 1 else IDLE_EXIT):
                     if self.queue and not self.closing:
                         continue
                     return None
@@ -153,14 +177,20 @@ class LaneRunner:
             self.in_flight += len(chunk)
         if start:
             time.sleep(max(0.0, start - time.monotonic()))
+        with self._lock:
+            self._began[threading.get_ident()] = time.monotonic()
         return chunk
 
     def _finish(self, chunk: list[Claimed], results: list[Result], seconds: float) -> None:
         self.done.extend(results)
         calls = [result.call for result in results if result.call is not None]
         hanging = any(result.verdict is not None and result.verdict.cause in HANGING for result in results)
+        faults = sum(is_fault(result.verdict) for result in results)
         with self._lock:
+            self._began.pop(threading.get_ident(), None)
             self.in_flight -= len(chunk)
+            self._faults = self._faults + faults if faults == len(results) else 0
+            self.failing = self.failing or self._faults >= RESTS_AFTER
             if calls:
                 self.hurt = hanging
                 if not hanging:
@@ -168,5 +198,5 @@ class LaneRunner:
             rate = len(chunk) / max(seconds, 1e-5)
             self._rate = rate if not self._rate else 0.8 * self._rate + 0.2 * rate
             low = not self.queue
-        if low or hanging or len(self.done) >= 100:
+        if low or hanging or self.failing or len(self.done) >= 100:
             self.wake.set()

@@ -6,7 +6,7 @@ the speed limit: drains reserve their moments by moving ``next_slot_at``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import Q
@@ -15,7 +15,7 @@ from deliveries.engine.perform import Result
 from deliveries.engine.writing import write_transaction
 from deliveries.models import Lane, Pump
 from integrations.models import Connector
-from integrations.types import Cause, Disposition
+from integrations.types import Cause, Disposition, Verdict
 
 RESTS_AFTER = 5  # failed calls in a row that were the service's fault
 KEY_REFUSALS_TO_STOP = 20
@@ -36,62 +36,98 @@ def resting(connector_ids: Iterable[int]) -> set[int]:
     )
 
 
-def may_probe(connector_id: int, now: datetime) -> bool:
-    """Take the right to send the next probe; only one drain gets it."""
+def may_probe(connector_ids: Iterable[int], now: datetime) -> set[int]:
+    """Take the right to send the next probe of each; only one drain gets it. Returns for which this one got it."""
+    wanted = list(connector_ids)
+    if not wanted:
+        return set()
     free = Q(next_probe_at__isnull=True) | Q(next_probe_at__lte=now)
-    rows = Lane.objects.filter(free, connector_id=connector_id, resting_since__isnull=False)
-    return bool(rows.update(next_probe_at=now + PROBE_TAKES_AT_MOST))
+    rows = Lane.objects.filter(free, connector_id__in=wanted, resting_since__isnull=False)
+    if not rows.exists():  # nearly always: spare everybody a write
+        return set()
+    with write_transaction():
+        taken = list(rows.select_for_update(skip_locked=True).values_list("connector_id", flat=True))
+        Lane.objects.filter(connector_id__in=taken).update(next_probe_at=now + PROBE_TAKES_AT_MOST)
+    return set(taken)
 
 
-def give_probe_back(connector_id: int, now: datetime) -> None:
-    """The probe found nothing due."""
-    Lane.objects.filter(connector_id=connector_id, resting_since__isnull=False).update(next_probe_at=now + PROBE_GAP)
+def give_probes_back(connector_ids: Iterable[int], now: datetime) -> None:
+    """These probes found nothing due."""
+    unused = list(connector_ids)
+    if unused:
+        with write_transaction():
+            rows = Lane.objects.filter(connector_id__in=unused, resting_since__isnull=False)
+            rows.update(next_probe_at=now + PROBE_GAP)
 
 
-def note(connector_id: int, results: Sequence[Result], now: datetime) -> str:
-    """Count what the results say of the service. Returns why the connector must be stopped, or "".
+def is_fault(verdict: Verdict | None) -> bool:
+    """Whether the service, and not the event or the settings, is to blame."""
+    return verdict is not None and verdict.disposition is Disposition.RETRY and verdict.cause in SERVICE_FAULTS
 
-    Writes only where something changed, so that a healthy connector costs one read.
+
+def note(results: Mapping[int, Sequence[Result]], now: datetime) -> dict[int, str]:
+    """Count what each connector's results say of its service. Returns why connectors must be stopped.
+
+    One read for all, and one write for all where something changed, however many connectors are sick: each write of
+    its own would keep the drain from serving the healthy ones.
     """
-    row = Lane.objects.filter(connector_id=connector_id).first()
-    before = (row.failures, row.key_refusals) if row else (0, 0)
-    failures, refusals = before
+    rows = {row.connector_id: row for row in Lane.objects.filter(connector_id__in=list(results))}
+    reasons: dict[int, str] = {}
+    changed: list[Lane] = []
+    for connector_id, own in sorted(results.items()):
+        row = rows.get(connector_id) or Lane(connector_id=connector_id)
+        reason = _count(row, own, now, changed)
+        if reason:
+            reasons[connector_id] = reason[:300]
+    _save(changed, set(rows))
+    return reasons
+
+
+def _count(row: Lane, results: Sequence[Result], now: datetime, changed: list[Lane]) -> str:
+    before = (row.failures, row.key_refusals)
     reason = ""
     answered = False
     for verdict in (result.verdict for result in results):
         if verdict is None:
             continue
-        if verdict.disposition is Disposition.RETRY and verdict.cause in SERVICE_FAULTS:
-            failures += 1
+        if is_fault(verdict):
+            row.failures += 1
             continue
         answered = True
-        failures = 0
-        refusals = refusals + 1 if verdict.disposition is Disposition.REAUTH else 0
+        row.failures = 0
+        row.key_refusals = row.key_refusals + 1 if verdict.disposition is Disposition.REAUTH else 0
         if verdict.disposition is Disposition.STOP:
             reason = verdict.detail
-        elif refusals >= KEY_REFUSALS_TO_STOP:
-            reason = f"The key was refused {refusals} times in a row: {verdict.detail or 'no reason given'}"
-    rests = row is not None and row.resting_since is not None
-    if (failures, refusals) != before or (rests and (answered or failures)):
-        _save(connector_id, failures, 0 if reason else refusals, row, now)
-    return reason[:300]
+        elif row.key_refusals >= KEY_REFUSALS_TO_STOP:
+            reason = f"The key was refused {row.key_refusals} times in a row: {verdict.detail or 'no reason given'}"
+    rests = row.resting_since is not None
+    if (row.failures, row.key_refusals) != before or (rests and (answered or row.failures)):
+        _set_rest(row, now)
+        if reason:
+            row.key_refusals = 0
+        changed.append(row)
+    return reason
 
 
-def _save(connector_id: int, failures: int, refusals: int, row: Lane | None, now: datetime) -> None:
-    since = row.resting_since if row else None
-    probe = None
-    if failures >= RESTS_AFTER:
-        since = since or now
-        probe = now + (PROBE_GAP if now - since < timedelta(minutes=1) else LATER_PROBE_GAP)
-    elif failures == 0:
-        since = None
-    values = {"failures": failures, "key_refusals": refusals, "resting_since": since, "next_probe_at": probe}
-    if row is None:
-        if not Connector.objects.filter(id=connector_id).exists():
-            return  # removed meanwhile (practice data)
-        Lane.objects.update_or_create(connector_id=connector_id, defaults=values)
-    else:
-        Lane.objects.filter(connector_id=connector_id).update(**values)
+def _set_rest(row: Lane, now: datetime) -> None:
+    row.next_probe_at = None
+    if row.failures >= RESTS_AFTER:
+        row.resting_since = row.resting_since or now
+        gap = PROBE_GAP if now - row.resting_since < timedelta(minutes=1) else LATER_PROBE_GAP
+        row.next_probe_at = now + gap
+    elif row.failures == 0:
+        row.resting_since = None
+
+
+def _save(changed: list[Lane], known: set[int]) -> None:
+    new = [row.connector_id for row in changed if row.connector_id not in known]
+    if new:  # a connector that was removed meanwhile has nothing to remember
+        there = known | set(Connector.objects.filter(id__in=new).values_list("id", flat=True))
+        changed = [row for row in changed if row.connector_id in there]
+    if changed:
+        fields = ["failures", "key_refusals", "resting_since", "next_probe_at"]
+        with write_transaction():
+            Lane.objects.bulk_create(changed, update_conflicts=True, unique_fields=["connector"], update_fields=fields)
 
 
 def may_serve(connector_id: int, owner: str, now: datetime) -> bool:
@@ -99,7 +135,9 @@ def may_serve(connector_id: int, owner: str, now: datetime) -> bool:
     long as it asks again within HOLD."""
     Lane.objects.get_or_create(connector_id=connector_id)
     free = Q(holder=owner) | Q(held_until__isnull=True) | Q(held_until__lt=now)
-    return bool(Lane.objects.filter(free, connector_id=connector_id).update(holder=owner, held_until=now + HOLD))
+    with write_transaction():
+        rows = Lane.objects.filter(free, connector_id=connector_id)
+        return bool(rows.update(holder=owner, held_until=now + HOLD))
 
 
 def may_linger(owner: str, now: datetime) -> bool:
