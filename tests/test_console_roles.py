@@ -65,6 +65,7 @@ ACTIONS = [
            lambda m: Connector.objects.get(pk=m.connector.pk).archived_at, {"name": "Segment – production"}),
     Action("integrations_connector_identifies", lambda m: (m.connector.pk,), OPERATOR,
            lambda m: Replay.objects.count()),
+    Action("integrations_connector_switch", lambda m: (), OPERATOR, connector_status, {"pause": "{connector}"}),
     Action("integrations_connector_copy", lambda m: (m.connector.pk,), EDITOR, lambda m: Connector.objects.count()),
     Action("practice_load", lambda m: (), EDITOR, lambda m: Source.objects.count()),
     Action("jobs_run", lambda m: ("hourly",), OWNER, lambda m: JobRun.objects.count()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.cache import cache
 from django.utils import timezone
@@ -54,12 +55,12 @@ def need_a_look(connector: Connector, most: int = 1000) -> int:
     return not_replayed(failed)[:most].count()
 
 
-def worst_first(connectors: Iterable[Connector]) -> list[dict[str, object]]:
+def worst_first(connectors: Iterable[Connector]) -> list[dict[str, Any]]:
     """The lines of a list of connectors: the row, its health and counts."""
     rows = list(connectors)
     found = reports(rows)
     lines = [{"row": row, "badge": found[row.pk].health, **_counts(found[row.pk])} for row in rows]
-    return sorted(lines, key=lambda line: (ORDER.get(line["badge"].code, 9), line["row"].name.lower()))  # type: ignore[attr-defined]
+    return sorted(lines, key=lambda line: (ORDER.get(line["badge"].code, 9), line["row"].name.lower()))
 
 
 def _counts(report: health.Report) -> dict[str, object]:

@@ -18,9 +18,10 @@ from django.utils.text import slugify
 from deliveries import backfill, hold, replay
 from deliveries.admin import badges, fields_seen, figures, listing
 from deliveries.admin.catalog import CatalogPages
+from deliveries.admin.connector_list import ListPages
 from deliveries.admin.trying import TestPages
 from integrations import configuration, copying, history, registry
-from integrations.admin.pages import PageAdmin, changes, demand
+from integrations.admin.pages import changes, demand
 from integrations.forms import ConnectorForm
 from integrations.models import Connector
 from integrations.tables import Table, tables
@@ -30,9 +31,9 @@ CHANGE = "integrations.change_connector"
 
 
 @admin.register(Connector)
-class ConnectorAdmin(CatalogPages, TestPages, PageAdmin):
+class ConnectorAdmin(CatalogPages, TestPages, ListPages):
     pages = (
-        ("", "list_page", "changelist"),
+        *ListPages.list_pages,
         ("<int:pk>/", "page", "change"),
         ("<int:pk>/pause/", "pause", "pause"),
         ("<int:pk>/resume/", "resume", "resume"),
@@ -45,10 +46,6 @@ class ConnectorAdmin(CatalogPages, TestPages, PageAdmin):
         *CatalogPages.catalog_pages,
         *TestPages.test_pages,
     )
-
-    def list_page(self, request: HttpRequest) -> HttpResponse:
-        lines = badges.worst_first(Connector.objects.filter(archived_at=None))
-        return self.show(request, "console/connectors.html", "Connectors", lines=lines)
 
     def page(self, request: HttpRequest, pk: int) -> HttpResponse:
         connector = self.row(pk)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from deliveries import practice, tasks
 from deliveries.models import Event, Replay
+from integrations.history import Change
 from integrations.models import Connector, Source
 from tests.browser.test_console_in_browser import page, rows
 from tests.console import event_of
@@ -88,3 +89,14 @@ def test_note_beside_a_mapping_follows_what_is_typed(page: Any, rows: Any) -> No
     at.get_by_text("No recent identify event has this field.").wait_for()
     field.fill("mobile")
     at.get_by_text("for example +1555.").wait_for()
+
+
+def test_ticked_connectors_are_paused_and_enter_on_a_tick_presses_nothing(page: Any, rows: Any) -> None:
+    at = page("light", "/connectors/")
+    at.get_by_label("Tick Segment – production").check()
+    at.keyboard.press("Enter")
+    at.get_by_role("button", name="Pause the ticked ones").click()
+    at.get_by_text("Paused: Segment – production. New events are kept.").wait_for()
+    assert list(Change.objects.values_list("words", flat=True)) == ["Paused"]
+    at.get_by_role("link", name="Resume… Segment – production").click()
+    at.wait_for_url(f"**/connectors/{rows.connector.pk}/#resume")

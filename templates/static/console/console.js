@@ -57,6 +57,9 @@
   all("[data-check-all]").forEach((box) => box.addEventListener("change", () => {
     all("input[name=ids]").forEach((one) => { one.checked = box.checked; });
   }));
+  all("input[name=ids]").forEach((box) => box.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") event.preventDefault(); /* would press the form's first button */
+  }));
   all("select[data-submit]").forEach((box) => box.addEventListener("change", () => box.form.submit()));
 
   /* j and k move along the list, Enter opens. */
