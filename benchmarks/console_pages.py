@@ -175,7 +175,10 @@ def _keys(name: str, made: dict[str, Any]) -> list[Any]:
     app, _, rest = name.partition("_")
     app, rest = ("django_q", rest.partition("_")[2]) if app == "django" else (app, rest)
     app, rest = (f"{app}_{rest.split('_')[0]}", rest.partition("_")[2]) if app == "otp" else (app, rest)
-    model = apps.get_model(app, rest.partition("_")[0])
+    try:
+        model = apps.get_model(app, rest.partition("_")[0])
+    except LookupError:  # an address that is about no row
+        return []
     if model is Connector:
         return [made[one] for one in ("connector", "paused", "off", "draft", "quiet")]
     if model is RegionEndpoint:

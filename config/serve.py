@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -22,7 +23,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.utils import timezone
 
-from deliveries import lifeline, queue
+from deliveries import alerts, lifeline, queue, silence
 from deliveries.models import Heartbeat
 
 log = logging.getLogger("signalbox.serve")
@@ -32,6 +33,7 @@ STOP_WITHIN = 30
 BEAT_EVERY = 10
 SILENT_FOR = 60  # a cluster whose workers gave no sign for so long is frozen: its restart is done within 90 s
 LOOK_EVERY = 0.2
+ALARM_EVERY = 15
 
 
 class Child:
@@ -122,6 +124,32 @@ class Watchdog:
         self.answered_at = time.monotonic()
 
 
+class Alarm:
+    """Tells people when no worker anywhere gives a sign of life. In a thread: a mail server that does not answer must
+    not keep children from being started again."""
+
+    def __init__(self) -> None:
+        self.since = timezone.now()
+        self.looked_at = time.monotonic()
+        self.thread: threading.Thread | None = None
+
+    def look(self) -> None:
+        busy = self.thread is not None and self.thread.is_alive()
+        if busy or time.monotonic() - self.looked_at < ALARM_EVERY:
+            return
+        self.looked_at = time.monotonic()
+        self.thread = threading.Thread(target=self._check, name="alarm", daemon=True)
+        self.thread.start()
+
+    def _check(self) -> None:
+        try:
+            silence.check(timezone.now(), self.since, alerts.tell)
+        except DatabaseError as error:  # nobody can be told from where nothing can be read; the next look may
+            log.warning("The workers' silence could not be looked at: %s", error)
+        finally:
+            connection.close()
+
+
 class Supervisor:
     def __init__(self, host: str, port: int, *, web: bool = True, worker: bool = True) -> None:
         self.cluster = f"{socket.gethostname()}-{os.getpid()}"[:100]
@@ -129,6 +157,7 @@ class Supervisor:
         self.line_end, self._line = os.pipe()
         self.children: list[Child] = []
         self.watchdog = Watchdog(self.cluster)
+        self.alarm = Alarm()
         self.worker: Child | None = None
         self.socket = _listen(host, port) if web else None
         if self.socket is not None:
@@ -150,6 +179,7 @@ class Supervisor:
                 if not announced:
                     announced = True
                     ready()
+                self.alarm.look()
                 if self.worker is not None and self.worker.alive and self.watchdog.silent():
                     log.error("The workers gave no sign of life for %s s; restarting them", SILENT_FOR)
                     self.worker.kill()

@@ -11,7 +11,8 @@ from integrations.secrets import EncryptedTextField
 
 
 class AlertRule(models.Model):
-    """What is worth a problem, and from which limit on. The usual ones are there from the first start."""
+    """What is worth a problem, and from which limit on. The usual ones are there from the first start; one with a
+    connector counts for that connector in place of the usual one."""
 
     class Kind(models.TextChoices):
         KEY = "key_refused", "A service refuses our key"
@@ -20,15 +21,21 @@ class AlertRule(models.Model):
         HELD = "held", "Held events come near their age limit"
         QUIET = "quiet", "Nothing arrives any more"
         BOOKS = "books", "A day's books do not add up"
+        SILENT = "silent", "The workers give no sign of life"
 
-    kind = models.CharField("what", max_length=20, choices=Kind, unique=True)
+    kind = models.CharField("what", max_length=20, choices=Kind)
+    connector = models.ForeignKey(Connector, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     limit = models.PositiveIntegerField()
     enabled = models.BooleanField("on", default=True)
 
     class Meta:
         app_label = "deliveries"
         ordering = ["id"]
-        constraints = [models.CheckConstraint(condition=Q(limit__gte=1), name="alert_limit_positive")]
+        constraints = [
+            models.CheckConstraint(condition=Q(limit__gte=1), name="alert_limit_positive"),
+            models.UniqueConstraint(fields=["kind"], condition=Q(connector__isnull=True), name="alert_rule_once"),
+            models.UniqueConstraint(fields=["kind", "connector"], name="alert_rule_once_per_connector"),
+        ]
 
     def __str__(self) -> str:
         return str(self.get_kind_display())
@@ -59,7 +66,8 @@ class AlertTarget(models.Model):
 
 
 class Problem(models.Model):
-    """One thing that is wrong at one connector. At most one is open for a connector and cause."""
+    """One thing that is wrong at one connector, or with the workers (then it has none). At most one is open for a
+    connector and cause."""
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
@@ -67,7 +75,7 @@ class Problem(models.Model):
         SOLVED = "solved", "Solved by itself"
         CLOSED = "closed", "Closed"
 
-    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="+")
+    connector = models.ForeignKey(Connector, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=20, choices=AlertRule.Kind)
     cause = models.CharField(max_length=20, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
@@ -89,6 +97,11 @@ class Problem(models.Model):
             models.UniqueConstraint(
                 fields=["connector", "kind", "cause"], condition=Q(state__in=["open", "seen"]), name="problem_open_once"
             ),
+            models.UniqueConstraint(
+                fields=["kind"],
+                condition=Q(connector__isnull=True, state__in=["open", "seen"]),
+                name="problem_of_nobody_open_once",
+            ),
             models.CheckConstraint(
                 condition=Q(state__in=["open", "seen", "solved", "closed"]), name="problem_state_known"
             ),
@@ -104,7 +117,8 @@ class Problem(models.Model):
     @property
     def title(self) -> str:
         """The connector's name should be loaded with the row."""
-        return f"{self.connector.name}: {TITLES.get(self.cause) or TITLES[self.kind]}"
+        words = TITLES.get(self.cause) or TITLES[self.kind]
+        return f"{self.connector.name}: {words}" if self.connector else words
 
 
 TITLES = {
@@ -128,4 +142,5 @@ TITLES = {
     "held": "held events will soon be too old",
     "quiet": "nothing arrives any more",
     "books": "a day's books do not add up",
+    "silent": "Nothing is being sent: the workers give no sign of life",
 }

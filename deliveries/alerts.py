@@ -77,6 +77,8 @@ def _post(target: AlertTarget, document: dict[str, object]) -> None:
 def _sentences(problem: Problem) -> str:
     if said := problem_words.OF_KIND.get(problem.kind):
         return f"{said.headline} {said.explanation}\nWhat to do: {said.what_to_do}"
+    if problem.connector is None:
+        return ""
     if not problem.cause:
         return f"Look at {problem.connector.name}."
     vendor = registry.get(problem.connector.vendor)
@@ -96,13 +98,15 @@ def _links(problem: Problem) -> str:
     host = next((host.lstrip(".") for host in settings.ALLOWED_HOSTS if host != "*"), "")
     if not host or host in ("localhost", "127.0.0.1", "[::1]"):
         return ""
-    return f"\nSee it: https://{host}/problems/{problem.pk}/\nFix it: https://{host}/connectors/{problem.connector_id}/"
+    see = f"\nSee it: https://{host}/problems/{problem.pk}/"
+    return f"{see}\nFix it: https://{host}/connectors/{problem.connector_id}/" if problem.connector_id else see
 
 
 def _document(problem: Problem) -> dict[str, object]:
+    row = problem.connector
     return {
         "id": problem.pk,
-        "connector": {"id": problem.connector_id, "name": problem.connector.name, "vendor": problem.connector.vendor},
+        "connector": {"id": row.pk, "name": row.name, "vendor": row.vendor} if row else None,
         "kind": problem.kind,
         "cause": problem.cause,
         "count": problem.count,

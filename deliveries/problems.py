@@ -3,7 +3,7 @@ one when it ends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,6 +25,7 @@ ENOUGH = 10  # failures in the window before a share of failures says anything
 REMIND = timedelta(days=1)
 RECENT = 200  # newest deliveries of a connector among which one that arrived ends a problem
 Kind = AlertRule.Kind
+Key = tuple[int | None, str, str]
 Tell = Callable[[Problem, str], None]
 # Kind → (limit, on, what the limit means)
 DEFAULTS = {
@@ -34,6 +35,7 @@ DEFAULTS = {
     Kind.HELD: (80, True, "percent of the age at which held events are dropped"),
     Kind.QUIET: (24, False, "hours without an event"),
     Kind.BOOKS: (1, True, "events of a day that are missing or there too often"),
+    Kind.SILENT: (2, True, "minutes without a sign of life"),
 }
 
 
@@ -49,22 +51,39 @@ class Found:
     at: datetime | None = None
 
 
+class Limits:
+    """The limits in force: a connector's own rule in place of the usual one."""
+
+    def __init__(self, usual: dict[str, AlertRule], own: Iterable[AlertRule]) -> None:
+        self.usual = usual
+        self.own = {(rule.kind, rule.connector_id): rule for rule in own}
+
+    def of(self, kind: str, connector_id: int) -> int | None:
+        """None where the rule is off."""
+        rule = self.own.get((kind, connector_id)) or self.usual[kind]
+        return rule.limit if rule.enabled else None
+
+    def any(self, kind: str) -> bool:
+        return any(rule.enabled for rule in (self.usual[kind], *self.own.values()) if rule.kind == kind)
+
+
 def rules(*, store: bool = False) -> dict[str, AlertRule]:
-    """All the rules; a missing one has its usual limit, and a row only if told to: looking at a page writes nothing."""
-    found = {rule.kind: rule for rule in AlertRule.objects.all()}
+    """The rules for all connectors; a missing one has its usual limit, and a row only if told to: looking at a page
+    writes nothing."""
+    found = {rule.kind: rule for rule in AlertRule.objects.filter(connector=None)}
     for kind, (limit, enabled, _) in DEFAULTS.items():
         if kind.value not in found:
             found[kind.value] = AlertRule(kind=kind.value, limit=limit, enabled=enabled)
             if store:
                 values = {"limit": limit, "enabled": enabled}
-                found[kind.value] = AlertRule.objects.get_or_create(kind=kind.value, defaults=values)[0]
+                found[kind.value] = AlertRule.objects.get_or_create(kind=kind.value, connector=None, defaults=values)[0]
     return found
 
 
 def check(now: datetime, tell: Tell) -> None:
     """Open, refresh, remind and end. ``tell(problem, what)`` is called with "opened", "reminder" or "ended"."""
-    wanted = {kind: rule.limit for kind, rule in rules(store=True).items() if rule.enabled}
-    found = {(one.connector_id, one.kind, one.cause): one for one in look(wanted, now)}
+    limits = Limits(rules(store=True), AlertRule.objects.exclude(connector=None))
+    found: dict[Key, Found] = {(one.connector_id, one.kind, one.cause): one for one in look(limits, now)}
     live = Problem.objects.filter(state__in=["open", "seen"]).select_related("connector")
     known = {(row.connector_id, row.kind, row.cause): row for row in live}
     for key, one in found.items():
@@ -82,31 +101,39 @@ def check(now: datetime, tell: Tell) -> None:
             tell(problem, "reminder")
 
 
-def look(limits: dict[str, int], now: datetime) -> Iterator[Found]:
+def look(limits: Limits, now: datetime) -> Iterator[Found]:
     """What is wrong now, by the limits of the rules that are on."""
     active = list(Connector.objects.filter(archived_at=None, status="active").values_list("id", flat=True))
     yield from _failures(limits, now)
-    if limit := limits.get(Kind.OVERDUE):
+    if limits.any(Kind.OVERDUE):
         oldest: dict[int, datetime] = {}
         for (connector_id, _), moment in due_times(active).items():
             oldest[connector_id] = min(moment, oldest.get(connector_id, moment))
-        late = timedelta(minutes=limit)
-        yield from (Found(key, Kind.OVERDUE.value, at=now) for key, moment in oldest.items() if now - moment > late)
-    if limit := limits.get(Kind.HELD):
-        age = timedelta(days=settings.HOLD_DAYS) * limit / 100
+        for key, moment in oldest.items():
+            limit = limits.of(Kind.OVERDUE, key)
+            if limit is not None and now - moment > timedelta(minutes=limit):
+                yield Found(key, Kind.OVERDUE.value, at=now)
+    if limits.any(Kind.HELD):
         rows = Delivery.objects.filter(Among(UNUSUAL), status=Status.HELD).order_by().values("connector_id")
         for row in rows.annotate(oldest=Min("created_at"), count=Count("id")):
-            if now - row["oldest"] >= age:
+            limit = limits.of(Kind.HELD, row["connector_id"])
+            if limit is not None and now - row["oldest"] >= timedelta(days=settings.HOLD_DAYS) * limit / 100:
                 yield Found(row["connector_id"], Kind.HELD.value, count=row["count"], at=now)
-    if limit := limits.get(Kind.BOOKS):
+    if limits.any(Kind.BOOKS):
         wrong = Book.objects.filter(Q(missing__gt=0) | Q(extra__gt=0)).order_by()
         sums = wrong.values_list("connector_id").annotate(events=Sum(F("missing") + F("extra")))
-        yield from (Found(key, Kind.BOOKS.value, count=count, at=now) for key, count in sums if count >= limit)
-    if limit := limits.get(Kind.QUIET):
-        yield from (Found(key, Kind.QUIET.value, at=now) for key in active if _quiet(key, now - timedelta(hours=limit)))
+        for key, count in sums:
+            limit = limits.of(Kind.BOOKS, key)
+            if limit is not None and count >= limit:
+                yield Found(key, Kind.BOOKS.value, count=count, at=now)
+    if limits.any(Kind.QUIET):
+        for key in active:
+            limit = limits.of(Kind.QUIET, key)
+            if limit is not None and _quiet(key, now - timedelta(hours=limit)):
+                yield Found(key, Kind.QUIET.value, at=now)
 
 
-def _failures(limits: dict[str, int], now: datetime) -> Iterator[Found]:
+def _failures(limits: Limits, now: datetime) -> Iterator[Found]:
     ended = Delivery.objects.filter(created_at__gte=now - LOOK_BACK, finished_at__gte=now - WINDOW).order_by()
     delivered = dict(ended.filter(status=Status.DELIVERED).values_list("connector_id").annotate(count=Count("id")))
     failed = Delivery.objects.filter(Among(UNUSUAL), status=Status.FAILED, finished_at__gte=now - WINDOW).order_by()
@@ -119,7 +146,7 @@ def _failures(limits: dict[str, int], now: datetime) -> Iterator[Found]:
     for row in rows:
         key, count = row["connector_id"], row["count"]
         refused = row["cause"] == Cause.KEY_REFUSED
-        limit = limits.get(Kind.KEY if refused else Kind.FAILING)
+        limit = limits.of(Kind.KEY if refused else Kind.FAILING, key)
         if limit is None:
             continue
         share = 100 * total[key] / (total[key] + delivered.get(key, 0))
@@ -162,7 +189,7 @@ def _refresh(problem: Problem, one: Found, now: datetime) -> None:
         rows = Delivery.objects.filter(
             Among(UNUSUAL),
             status=Status.FAILED,
-            connector_id=problem.connector_id,
+            connector=problem.connector,
             cause=problem.cause,
             finished_at__gt=problem.last_seen_at,
         )
@@ -180,5 +207,5 @@ def _over(problem: Problem, now: datetime) -> bool:
     """A failure is over when something has arrived since; the other kinds when they are not found any more."""
     if problem.kind not in (Kind.KEY, Kind.FAILING):
         return True
-    pairs = newest_of(problem.connector_id).values_list("status", "finished_at")[:RECENT]
+    pairs = newest_of(problem.connector_id or 0).values_list("status", "finished_at")[:RECENT]
     return any(status == Status.DELIVERED and ended and ended > problem.last_seen_at for status, ended in pairs)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from config.models import ApiToken, User
-from deliveries.alarm import AlertTarget, Problem
+from deliveries.alarm import AlertRule, AlertTarget, Problem
 from deliveries.models import Attempt, Delivery, Event, Replay
 from integrations.models import Connector, RegionEndpoint, Source, WriteKey
 
@@ -112,6 +112,7 @@ def made() -> SimpleNamespace:
         held=held,
         replay=Replay.objects.create(state="running", total=5),
         problem=Problem.objects.create(connector=connector, kind="key_refused", cause="key_refused", sample=failed),
+        rule=AlertRule.objects.create(kind="failing", connector=connector, limit=9),
         target=AlertTarget.objects.create(kind="email", name="ops", address="ops@example.com"),
         address=RegionEndpoint.objects.create(vendor="segment", slug="own", label="Own", base_url="https://a.example"),
         secured=TOTPDevice.objects.create(user=User.objects.create_user("s@example.com", name="S"), confirmed=True),

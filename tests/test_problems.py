@@ -8,11 +8,12 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from deliveries import alerts, problems
+from deliveries import alerts, problems, silence
 from deliveries.alarm import AlertRule, AlertTarget, Problem
-from deliveries.models import Delivery
+from deliveries.models import Delivery, Heartbeat
 from integrations.models import Connector
 from tests import rows
+from tests.console import person
 
 pytestmark = pytest.mark.django_db
 
@@ -130,3 +131,80 @@ def test_an_alert_says_what_to_do_and_a_target_that_fails_keeps_its_error(connec
     assert bad.last_error
     assert [message.subject for message in mail.outbox] == ["[Signalbox] Problem: warehouse: the key is refused"]
     assert "What to do:" in mail.outbox[0].body
+
+
+def test_a_connectors_own_rule_counts_for_it_alone(connector: Connector, now: datetime) -> None:
+    told = Told()
+    other = rows.connector("other")
+    for row in (connector, other):
+        rows.delivery(row, "waiting", created_at=now, next_attempt_at=now - timedelta(minutes=20))
+        failed(row, 2, "key_refused", now)
+    AlertRule.objects.create(kind="overdue", connector=connector, limit=30)
+    AlertRule.objects.create(kind="key_refused", connector=connector, limit=3)
+    AlertRule.objects.create(kind="quiet", connector=other, limit=1)
+    problems.check(now, told)
+    assert sorted(told) == [("other: deliveries wait too long", "opened"), ("other: the key is refused", "opened")]
+    AlertRule.objects.filter(connector=connector).update(limit=1)
+    AlertRule.objects.filter(connector=other, kind="quiet").update(limit=2)
+    problems.check(now, told)
+    assert sorted(told[2:]) == [
+        ("warehouse: deliveries wait too long", "opened"),
+        ("warehouse: the key is refused", "opened"),
+    ]
+    AlertRule.objects.create(kind="overdue", connector=other, limit=1, enabled=False)
+    problems.check(now, told)
+    assert told[4:] == [("other: deliveries wait too long", "ended")]
+
+
+def test_silent_workers_are_told_once_reminded_of_and_over_with_the_next_sweep(now: datetime) -> None:
+    told = Told()
+    Heartbeat.objects.create(cluster="a", seen_at=now - timedelta(hours=9))
+    Heartbeat.objects.create(cluster="b", seen_at=now)
+    began = now - timedelta(days=1)
+    silence.check(now + timedelta(seconds=119), began, told)
+    assert told == []
+    for seconds in (120, 180, 86_400 + 121):
+        silence.check(now + timedelta(seconds=seconds), began, told)
+    title = "Nothing is being sent: the workers give no sign of life"
+    assert told == [(title, "opened"), (title, "reminder")]
+    assert Problem.objects.get().opened_at == now
+    problems.check(now + timedelta(days=2), told)
+    assert (told[-1], Problem.objects.get().state) == ((title, "ended"), "solved")
+
+
+def test_workers_that_never_were_have_two_minutes_from_the_start_and_the_rule_can_be_off(now: datetime) -> None:
+    told = Told()
+    Heartbeat.objects.create(cluster="before", seen_at=now - timedelta(days=3))
+    silence.check(now + timedelta(seconds=119), now, told)
+    AlertRule.objects.create(kind="silent", limit=2, enabled=False)
+    silence.check(now + timedelta(hours=1), now, told)
+    assert told == []
+    AlertRule.objects.update(enabled=True, limit=1)
+    silence.check(now + timedelta(minutes=1), now, told)
+    assert [what for _, what in told] == ["opened"]
+
+
+def test_the_alert_about_silent_workers_says_what_to_do(now: datetime) -> None:
+    AlertTarget.objects.create(kind="email", name="ops", address="ops@example.com")
+    silence.check(now + timedelta(minutes=5), now, alerts.tell)
+    assert [message.subject for message in mail.outbox] == [
+        "[Signalbox] Problem: Nothing is being sent: the workers give no sign of life"
+    ]
+    assert "start it again" in mail.outbox[0].body
+    assert "nothing is lost" in mail.outbox[0].body
+
+
+def test_the_usual_limits_and_a_connectors_own_do_not_touch_each_other(connector: Connector) -> None:
+    client = person("editor")
+    form = {"kind": "failing", "connector": str(connector.pk), "limit": "9", "on": "on"}
+    client.post("/alerts/rules/own/", form)
+    client.post("/alerts/rules/", {f"limit_{kind}": "7" for kind in AlertRule.Kind.values})
+    client.post("/alerts/rules/own/", {**form, "limit": "8"})
+    client.post("/alerts/rules/own/", {**form, "kind": "silent"})
+    client.post("/alerts/rules/own/", {**form, "limit": "0"})
+    assert list(AlertRule.objects.filter(kind="failing").order_by("limit").values_list("connector", "limit")) == [
+        (None, 7),
+        (connector.pk, 8),
+    ]
+    assert AlertRule.objects.exclude(connector=None).count() == 1
+    assert "8" in client.get("/alerts/").content.decode().partition("For one connector alone")[2]

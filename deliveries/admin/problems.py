@@ -14,6 +14,7 @@ from deliveries.alerts import send_test
 from deliveries.core import problem_words
 from integrations import history
 from integrations.admin.pages import PageAdmin, changes
+from integrations.models import Connector
 
 OPERATE = "integrations.operate_connector"
 CONFIGURE = "integrations.change_connector"
@@ -42,7 +43,7 @@ class ProblemAdmin(PageAdmin):
     def page(self, request: HttpRequest, pk: int) -> HttpResponse:
         problem = get_object_or_404(Problem.objects.select_related("connector", "sample__event"), pk=pk)
         said = problem_words.OF_KIND.get(problem.kind)
-        if problem.sample is not None:
+        if problem.sample is not None and problem.connector is not None:
             problem.sample.connector = problem.connector
             said = explained.sentences(problem.sample, list(problem.sample.log.all()), timezone.now())
         crumbs = [("Problems", self.link("changelist"))]
@@ -73,6 +74,8 @@ class AlertAdmin(PageAdmin):
     pages = (
         ("", "list_page", "changelist"),
         ("rules/", "save_rules", "rules"),
+        ("rules/own/", "add_own_rule", "add_own_rule"),
+        ("rules/own/<int:pk>/remove/", "remove_own_rule", "remove_own_rule"),
         ("targets/add/", "add_target", "add_target"),
         ("targets/<int:pk>/test/", "test_target", "test_target"),
         ("targets/<int:pk>/switch/", "switch_target", "switch_target"),
@@ -82,7 +85,16 @@ class AlertAdmin(PageAdmin):
     def list_page(self, request: HttpRequest) -> HttpResponse:
         found = problems.rules()
         rules = [(found[kind.value], unit) for kind, (_, _, unit) in problems.DEFAULTS.items()]
-        context = {"rules": rules, "targets": AlertTarget.objects.all(), "kinds": AlertTarget.Kind.choices}
+        own = AlertRule.objects.exclude(connector=None).select_related("connector").order_by("connector__name", "kind")
+        units = {kind.value: unit for kind, (_, _, unit) in problems.DEFAULTS.items()}
+        context = {
+            "rules": rules,
+            "own": [(rule, units[rule.kind]) for rule in own],
+            "what": [(kind.value, kind.label) for kind in problems.DEFAULTS if kind != AlertRule.Kind.SILENT],
+            "connectors": Connector.objects.filter(archived_at=None).values_list("id", "name"),
+            "targets": AlertTarget.objects.all(),
+            "kinds": AlertTarget.Kind.choices,
+        }
         return self.show(request, "console/alerts.html", "Alerts", **context)
 
     @changes(CONFIGURE)
@@ -90,17 +102,45 @@ class AlertAdmin(PageAdmin):
         details = []
         for rule in problems.rules().values():
             limit = request.POST.get(f"limit_{rule.kind}", "")
-            if not (listing.is_id(limit) and 1 <= int(limit) <= 10_000):
+            if not _is_limit(limit):
                 messages.error(request, f"“{rule}” needs a whole number from 1 to 10000. Nothing was saved.")
                 return redirect(self.link("changelist"))
             new = (int(limit), f"on_{rule.kind}" in request.POST)
             if new != (rule.limit, rule.enabled):
                 details.append((str(rule), _state(rule.limit, rule.enabled), _state(*new)))
                 values = {"limit": new[0], "enabled": new[1]}
-                AlertRule.objects.update_or_create(kind=rule.kind, defaults=values)
+                AlertRule.objects.update_or_create(kind=rule.kind, connector=None, defaults=values)
         if details:
             history.record(request.user, AlertRule(), "Changed what is worth an alert", details)
         messages.success(request, "Saved." if details else "Nothing was changed.")
+        return redirect(self.link("changelist"))
+
+    @changes(CONFIGURE)
+    def add_own_rule(self, request: HttpRequest) -> HttpResponse:
+        """A limit for one connector alone; given again, the new one takes the old one's place."""
+        kind, limit, connector = (request.POST.get(name, "") for name in ("kind", "limit", "connector"))
+        known = kind in AlertRule.Kind.values and kind != AlertRule.Kind.SILENT
+        if not known or not listing.is_id(connector) or not _is_limit(limit):
+            messages.error(request, "Choose what, a connector and a whole number from 1 to 10000. Nothing was saved.")
+            return redirect(self.link("changelist"))
+        row = get_object_or_404(Connector, pk=int(connector), archived_at=None)
+        old = AlertRule.objects.filter(kind=kind, connector=row).first()
+        new = {"limit": int(limit), "enabled": "on" in request.POST}
+        rule, _ = AlertRule.objects.update_or_create(kind=kind, connector=row, defaults=new)
+        before = _state(old.limit, old.enabled) if old else "as for all"
+        history.record(
+            request.user, row, "Changed its own alert rule", [(str(rule), before, _state(rule.limit, rule.enabled))]
+        )
+        messages.success(request, f"Saved: for {row.name} its own limit counts now.")
+        return redirect(self.link("changelist"))
+
+    @changes(CONFIGURE)
+    def remove_own_rule(self, request: HttpRequest, pk: int) -> HttpResponse:
+        rule = get_object_or_404(AlertRule.objects.select_related("connector").exclude(connector=None), pk=pk)
+        words = [(str(rule), _state(rule.limit, rule.enabled), "as for all")]
+        history.record(request.user, rule.connector or rule, "Removed its own alert rule", words)
+        rule.delete()
+        messages.success(request, "Removed: the limit for all connectors counts again.")
         return redirect(self.link("changelist"))
 
     @changes(CONFIGURE)
@@ -143,6 +183,10 @@ class AlertAdmin(PageAdmin):
         target.delete()
         messages.success(request, "Removed.")
         return redirect(self.link("changelist"))
+
+
+def _is_limit(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 10_000
 
 
 def _state(limit: int, enabled: bool) -> str:

@@ -13,4 +13,9 @@ OF_KIND = {
         "Open the books to see which day it is. If nobody touched the database, tell whoever runs Signalbox, and keep "
         "the database as it is until they have looked.",
     ),
+    "silent": Explanation(
+        "Nothing is being sent.",
+        "No worker gives a sign of life. Events are still taken in and kept; nothing is lost.",
+        "Look at the machine that runs `manage.py serve`, and start it again if it does not run.",
+    ),
 }

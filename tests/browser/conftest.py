@@ -10,18 +10,19 @@ from typing import Any
 
 import pytest
 
+from tests import npm
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 # Playwright's own loop makes Django think that it is called from asynchronous code.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 
-def axe_source() -> str:
-    """axe-core's script: where AXE_CORE says, or as `npm install axe-core` leaves it beside the project; "" without."""
-    root = Path(__file__).resolve().parents[2]
-    places = [os.environ.get("AXE_CORE", ""), str(root / "node_modules/axe-core/axe.min.js")]
-    found = next((Path(place) for place in places if place and Path(place).is_file()), None)
-    return found.read_text(encoding="utf-8") if found else ""
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core's script; "" where there is no npm to install it with."""
+    directory = npm.installed(Path(__file__).parent)
+    return (directory / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8") if directory else ""
 
 
 @pytest.fixture(scope="session")

@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.urls import resolve
 
+from benchmarks import console_pages
 from config.models import User
 from deliveries.models import Delivery
 from integrations.models import Connector
-from tests.browser.conftest import axe_source
-from tests.console import delivery_of, event_of, made
+from tests.console import delivery_of, event_of, made, person
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 PASSWORD = "correct horse staple"
 LOOKS = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (390, 844, "light")}
+PIECES = {"source_first", "integrations_connector_preview", "deliveries_delivery_live", "deliveries_replay_live"}
 KILOBYTES, REQUESTS = 150, 12
 
 
@@ -69,23 +71,41 @@ def page(browser: Any, live_server: Any, rows: Any) -> Iterator[Callable[..., An
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_every_page_is_accessible_and_fits(page: Any, live_server: Any, rows: Any, look: str) -> None:
-    script = axe_source()
+def test_every_page_is_accessible_and_fits(page: Any, live_server: Any, rows: Any, axe: str, look: str) -> None:
     found, opened = {}, page(look)
     for address in addresses(rows):
         answer = opened.goto(live_server.url + address)
         assert answer.status == 200, address
         width = opened.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert width <= 0, f"{address} is {width} pixels too wide"
-        if script:
+        if axe:
             # Run by the debugger, which the page's policy does not bind; the policy stays as it is.
-            opened.evaluate(script)
+            opened.evaluate(axe)
             result = opened.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
             for violation in result["violations"]:
                 found[address, violation["id"]] = [node["html"][:160] for node in violation["nodes"]][:3]
     assert found == {}
-    if not script:
-        pytest.skip("axe-core is not installed: only widths, statuses and the console were checked")
+
+
+def test_accessibility_was_looked_at(axe: str) -> None:
+    if not axe:
+        pytest.skip("there is no npm to install axe-core with: only widths, statuses and the console were checked")
+
+
+def test_no_page_is_left_out(rows: Any) -> None:
+    """What this file opens are all the pages that the table of addresses has for an owner."""
+    made = {**console_pages.make(), "middle": 1}
+    console_pages.grow({**made, "connectors": [rows.connector.pk]}, 1)
+    client = person("owner")
+    pages = {address.partition("?")[0] for address in console_pages.pages(made)}
+    answers = {path: client.get(path) for path in pages}
+    there = {
+        resolve(path).url_name
+        for path, answer in answers.items()
+        if answer.status_code == 200 and answer["Content-Type"].startswith("text/html")
+    }
+    seen = {resolve(address.partition("?")[0]).url_name for address in addresses(rows)}
+    assert there - seen == PIECES
 
 
 def test_first_visit_is_light(page: Any, live_server: Any, rows: Any, browser: Any) -> None:

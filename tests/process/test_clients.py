@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -16,6 +14,7 @@ import pytest
 from segment.analytics.client import Client
 from standardwebhooks import Webhook
 
+from tests import npm
 from tests.process.receiver import Receiver
 from tests.process.server import Server
 from tests.process.waiting import eventually
@@ -52,28 +51,19 @@ def send_with_python(host: str, key: str, mark: str, *, gzip: bool) -> Sent:
 @pytest.fixture(scope="session")
 def node_client(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str, str], Sent]:
     """Installs the client once per version into a cache, and gives a function that sends with it."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
+    directory = npm.installed(CLIENTS)
+    if directory is None:
         pytest.skip("needs Node.js and npm, to send with Segment's client for Node")
-    digest = hashlib.sha256((CLIENTS / "package-lock.json").read_bytes()).hexdigest()[:16]
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    directory = caches / "signalbox-tests" / digest
-    if not (directory / "node_modules" / ".package-lock.json").exists():
-        fresh = directory.parent / f"{digest}.{os.getpid()}"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(CLIENTS / name, fresh)
-        command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-        done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, f"npm could not install the client: {done.stderr}"
-        shutil.rmtree(directory, ignore_errors=True)
-        fresh.rename(directory)
 
     def send(host: str, key: str, mark: str) -> Sent:
         shutil.copy(CLIENTS / "send.mjs", directory)
         done = subprocess.run(
-            [node, "send.mjs", host, key, mark], cwd=directory, capture_output=True, text=True, timeout=120, check=False
+            ["node", "send.mjs", host, key, mark],
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         messages = [json.loads(line) for line in done.stdout.splitlines()]
