@@ -47,6 +47,7 @@ class Answered:
     broken: int
     begin: float = 0.0
     end: float = 0.0
+    bare: int = 0  # refused without Retry-After
 
 
 class Cpu:
@@ -163,6 +164,7 @@ class Bench:
             found["broken"],
             found["begin"],
             found["end"],
+            found["bare"],
         )
 
 

@@ -47,6 +47,8 @@ class Connection(asyncio.Protocol):
         if len(self.buffer) < end + 4 + (int(found.group(1)) if found else 0):
             return
         good = self.buffer.startswith(b"HTTP/1.1 200")
+        if not good and b"\r\nretry-after:" not in self.buffer[:end].lower():
+            self.load.bare += 1
         issued, self.issued, self.buffer = self.issued, 0.0, b""
         self.load.answered(self, issued, good)
 
@@ -71,6 +73,7 @@ class Load:
         self.waiting: deque[float] = deque()
         self.latencies: list[float] = []
         self.accepted = self.measured = self.refused = self.broken = self.pending = 0
+        self.bare = 0  # refused without a word about when to come again
         self.begin = self.end = 0.0
 
     def request(self) -> bytes:
@@ -144,7 +147,7 @@ class Load:
         ordered = sorted(self.latencies) or [0.0]
         p50, p99 = (1000 * ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.99))
         return {
-            "answered": self.measured, "accepted": self.accepted, "refused": self.refused,
+            "answered": self.measured, "accepted": self.accepted, "refused": self.refused, "bare": self.bare,
             "broken": self.broken + self.pending, "seconds": self.seconds, "p50": p50, "p99": p99,
             "begin": self.begin, "end": self.end,
         }  # fmt: skip

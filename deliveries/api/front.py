@@ -37,6 +37,10 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 log = logging.getLogger("signalbox.ingest")
 PREFIXES = ("/v1/", "/connector/")
+# Requests of one process that wait for their commit, and the bytes of their bodies. More would only make all of them
+# wait longer, until their senders give up and send once more: those that come then are asked, at once, to come again.
+MOST_WAITING = 512
+MOST_WAITING_BYTES = 32_000_000
 FRESH_FOR = 0.1  # seconds that a revoked key may still work
 _reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="configuration")
 
@@ -48,6 +52,7 @@ class IngestFront:
         self.writer = GroupWriter()
         self._snapshot: Snapshot | None = None
         self._read_at = 0.0
+        self._waiting = self._waiting_bytes = 0
         self._behind = False  # the last look failed, so the configuration may have changed
         self._reading: asyncio.Future[Snapshot] | None = None
 
@@ -69,10 +74,14 @@ class IngestFront:
             return
         accepted = getattr(response, "accepted", None)
         if accepted is not None:
+            size = len(request._body)
+            self._waiting, self._waiting_bytes = self._waiting + 1, self._waiting_bytes + size
             try:
                 await self.writer.submit(accepted)
             except (DatabaseError, Overloaded):
                 response = self._refuse(request, answers.cannot_store())
+            finally:
+                self._waiting, self._waiting_bytes = self._waiting - 1, self._waiting_bytes - size
         await _answer(send, response, head_only=request.method == "HEAD")
 
     async def _respond(self, request: IngestRequest, receive: Receive) -> Any:
@@ -83,6 +92,8 @@ class IngestFront:
         body = await _read(receive)
         if body is None:
             return None
+        if self._waiting >= MOST_WAITING or self._waiting_bytes >= MOST_WAITING_BYTES:
+            raise answers.cannot_store()
         _give_body(request, body)
         await self._follow_configuration()
         request.snapshot = self._snapshot
