@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from deliveries.core.normalise import Incoming
 from deliveries.engine.writing import is_sqlite, stored_time, write_transaction
+from deliveries.erasures import Erasure
 from integrations import selectors
-from integrations.models import Connector
+from integrations.models import Connector, Source
 from integrations.selectors import Snapshot
 
 EVENT_COLUMNS = "id, source_id, message_id, type, name, user_id, anonymous_id, received_at, refused, body"
@@ -68,6 +69,7 @@ def _store(requests: Sequence[Accepted]) -> int:
     snapshot = selectors.snapshot(found.version)
     event_rows: list[tuple[Any, ...]] = []
     delivery_rows: list[tuple[Any, ...]] = []
+    deletes: list[tuple[Accepted, Incoming, int]] = []
     for request, event in wanted:
         key = (event.message_id, request.source_id)
         if key in found.stored:
@@ -89,6 +91,8 @@ def _store(requests: Sequence[Accepted]) -> int:
                 event.body,
             )
         )
+        if event.type == "delete":
+            deletes.append((request, event, row_id))
         if not event.refused:
             for connector_id, status in _connectors(snapshot, request.source_id):
                 delivery_rows.append(_delivery_row(row_id, connector_id, status, moment))
@@ -96,7 +100,31 @@ def _store(requests: Sequence[Accepted]) -> int:
         _insert("deliveries_event", EVENT_COLUMNS, event_rows)
     if delivery_rows:
         _insert("deliveries_delivery", DELIVERY_COLUMNS, delivery_rows)
+    if deletes:
+        _ask_for_erasures(deletes, snapshot)
     return len(event_rows)
+
+
+def _ask_for_erasures(deletes: list[tuple[Accepted, Incoming, int]], snapshot: Snapshot) -> None:
+    """Delete events of sources that erase here as well: noted in the same commit, and done by the minute sweep."""
+    rows = []
+    for request, event, row_id in deletes:
+        route = snapshot.sources.get(request.source_id)
+        if route is None or route.erases == Source.Erases.NO or event.refused:
+            continue
+        users, anonymous = ([event.user_id], []) if event.user_id else ([], [event.anonymous_id])
+        people: Any = {"users": users, "anonymous": anonymous, "spared": []}
+        rows.append(
+            Erasure(
+                people=people,
+                source_id=request.source_id if route.erases == Source.Erases.SOURCE else None,
+                event_id=row_id,
+                by=f"A delete event of {route.name}"[:150],
+                asked_at=request.received_at,
+                next_look_at=request.received_at,
+            )
+        )
+    Erasure.objects.bulk_create(rows)
 
 
 def _connectors(snapshot: Snapshot, source_id: int) -> Sequence[tuple[int, str]]:

@@ -179,7 +179,8 @@ def _source_out(row: Source, with_secrets: bool) -> dict[str, Json]:
         usable = [key for key in row.write_keys.all() if key.revoked_at is None]
         document["write_keys"] = [{"label": key.label, "key": key.key} for key in usable]
         document["signing_secret"] = row.signing_secret or None
-    return {**document, "settings": row.settings, "rate_limit_per_second": row.rate_limit_per_second}
+    document |= {"settings": row.settings, "rate_limit_per_second": row.rate_limit_per_second}
+    return {**document, "erases": row.erases}
 
 
 def _connector_out(row: Connector, with_secrets: bool) -> dict[str, Json]:

@@ -24,7 +24,16 @@ from integrations.configuration_checks import (
 from integrations.types import EventKind, FilterRule, Vendor
 
 VERSION = 1
-SOURCE_FIELDS = ("name", "vendor", "status", "write_keys", "signing_secret", "settings", "rate_limit_per_second")
+SOURCE_FIELDS = (
+    "name",
+    "vendor",
+    "status",
+    "write_keys",
+    "signing_secret",
+    "settings",
+    "rate_limit_per_second",
+    "erases",
+)
 CONNECTOR_FIELDS = (
     "name", "vendor", "status", "sources", "region", "endpoint", "settings", "secrets", "prefix", "other_events",
     "events", "channels", "preferences", "filters", "retry", "rate_limit_per_second", "max_concurrency", "notes",
@@ -121,6 +130,7 @@ def _source(value: Json, path: str, known: Known, notes: Notes) -> SourcePlan:
             "vendor": vendor.slug if vendor else "",
             "settings": settings,
             "rate_limit_per_second": reader.number("rate_limit_per_second", whole=True),
+            "erases": reader.choice("erases", ("no", "source", "all"), "no"),
         },
         status=reader.choice("status", ("active", "off"), "") or None,
         signing_secret=secret,

@@ -73,11 +73,17 @@ class SourceForm(VendorForm):
 
     class Meta:
         model = Source
-        fields = ("name", "rate_limit_per_second")
+        fields = ("name", "rate_limit_per_second", "erases")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, may_erase: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         vendor = registry.get(self.instance.vendor)
+        if vendor is None or vendor.receive is None or not vendor.receive.deletes:
+            del self.fields["erases"]
+        else:
+            self.fields["erases"].help_text = "Segment's delete events ask for a person's erasure. Set by owners."
+            self.fields["erases"].required = False  # missing in a post: stays as it is
+            self.fields["erases"].disabled = not may_erase
         words = vendor.receive.signing_secret_help if vendor and vendor.receive else ""
         saved = self.instance.signing_secret
         secret = Setting(name="signing", label="Signing secret", help=words, secret=True, required=False)
@@ -90,6 +96,9 @@ class SourceForm(VendorForm):
     def vendor_settings(self) -> tuple[Setting, ...]:
         vendor = registry.get(self.instance.vendor)
         return vendor.receive.settings if vendor and vendor.receive else ()
+
+    def clean_erases(self) -> str:
+        return self.cleaned_data.get("erases") or self.instance.erases
 
     def save(self, commit: bool = True) -> Any:
         self.collect_settings()

@@ -42,6 +42,11 @@ class Source(Configured):
         ACTIVE = "active", "Active"
         OFF = "off", "Off"
 
+    class Erases(models.TextChoices):
+        NO = "no", "Pass it on, erase nothing here"
+        SOURCE = "source", "Pass it on, and erase what this source sent about the person"
+        ALL = "all", "Pass it on, and erase the person everywhere"
+
     name = models.CharField(max_length=100, unique=True, help_text="How it is called here, for example “website”.")
     vendor = models.CharField("service", max_length=50, choices=vendor_choices, default="segment")
     status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
@@ -52,12 +57,14 @@ class Source(Configured):
     rate_limit_per_second = models.PositiveIntegerField(
         "speed limit", null=True, blank=True, help_text="Requests per second; beyond it senders are asked to wait."
     )
+    erases = models.CharField("when a delete event comes in", max_length=10, choices=Erases, default=Erases.NO)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["name"]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=["active", "off"]), name="source_status_known"),
+            models.CheckConstraint(condition=Q(erases__in=["no", "source", "all"]), name="source_erases_known"),
             models.CheckConstraint(condition=~Q(name=""), name="source_has_a_name"),
         ]
 
@@ -104,7 +111,8 @@ class WriteKey(Configured):
     def roll(self) -> WriteKey:
         """A new key with the same label; this one works for another 24 hours."""
         with transaction.atomic():
-            self.expires_at = timezone.now() + ROLL_OVERLAP
+            ends = timezone.now() + ROLL_OVERLAP
+            self.expires_at = min(self.expires_at or ends, ends)  # what has an end gets no later one
             self.save()
             return self.issue(self.source, self.label)
 

@@ -28,6 +28,7 @@ class SourceRoute:
     config: SourceConfig
     rate_limit: int | None
     connectors: tuple[tuple[int, str], ...]
+    erases: str = "no"  # what a delete event does here: see Source.Erases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,4 +146,5 @@ def _source_route(source: Source) -> SourceRoute:
         config=SourceConfig(settings=source.settings, signing_secret=source.signing_secret),
         rate_limit=source.rate_limit_per_second,
         connectors=tuple(connectors),
+        erases=source.erases,
     )

@@ -143,6 +143,7 @@ class Receive:
     signing_secret_help: str = ""
     paste: tuple[str, ...] = ()
     known_events: tuple[str, ...] = ()
+    deletes: bool = False  # whether "delete" events, which ask for a person's erasure, can come in
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -138,6 +138,8 @@ def test_a_rolled_key_works_until_it_expires(make_source: MakeSource) -> None:
     row.save()
     assert_refused(post("/v1/track", track(), old), 401, "unknown_key")
     assert_taken(post("/v1/track", track(), new))
+    row.roll()  # a second press does not bring it back
+    assert_refused(post("/v1/track", track(), old), 401, "unknown_key")
 
 
 @pytest.mark.parametrize("path", POSTED_TO)

@@ -45,7 +45,7 @@ class SourceAdmin(PageAdmin):
             return self.show(
                 request, "console/source_services.html", "Add a source", services=registry.receiving(), crumbs=_crumbs()
             )
-        form = SourceForm(request.POST or None, instance=Source(vendor=vendor.slug))
+        form = SourceForm(request.POST or None, instance=Source(vendor=vendor.slug), may_erase=_may_erase(request))
         if request.method == "POST" and form.is_valid():
             source = form.save()
             record(request.user, source, "Added the source")
@@ -55,7 +55,7 @@ class SourceAdmin(PageAdmin):
 
     def page(self, request: HttpRequest, pk: int) -> HttpResponse:
         source = get_object_or_404(Source, pk=pk)
-        form = SourceForm(request.POST or None, instance=source)
+        form = SourceForm(request.POST or None, instance=source, may_erase=_may_erase(request))
         if request.method == "POST":
             demand(request, "integrations.change_source")
             if form.is_valid():
@@ -122,6 +122,10 @@ class SourceAdmin(PageAdmin):
         request.session[KEY_FIELD] = {"source": key.source_id, "key": encrypt(key.key)}
         messages.success(request, words)
         return redirect(self.link("change", key.source_id))
+
+
+def _may_erase(request: HttpRequest) -> bool:
+    return bool(request.user.has_perm("deliveries.erase_person"))
 
 
 def _crumbs() -> list[tuple[str, str]]:

@@ -210,6 +210,7 @@ VENDOR = Vendor(
     check_credentials=CredentialCheck(request=settings_document, judge=judge_settings_document),
     receive=Receive(
         path="/connector/segment",
+        deletes=True,
         parse=parse,
         verify=verify,
         signing_secret_help=SIGNATURE_HELP,
