@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
 from deliveries.models import Delivery
 from integrations.history import Change
-from integrations.models import Connector
-from tests.console import made, person
+from integrations.models import Connector, Source
+from tests.console import event_of, made, person
 
 pytestmark = pytest.mark.django_db
 SWITCH = "admin:integrations_connector_switch"
@@ -83,3 +85,47 @@ def test_a_press_without_a_choice_does_nothing(m: Any) -> None:
     before = statuses()
     answer = person("operator").post(f"{reverse(SWITCH)}?badge=slow", {"ids": [m.connector.pk]})
     assert (answer["Location"], statuses()) == ("/connectors/?badge=slow", before)
+
+
+# --- Sources ----------------------------------------------------------------------------------------------------------
+
+
+def sources(query: str = "") -> list[tuple[str, str, int, int]]:
+    cache.clear()
+    rows = person("viewer").get(f"/sources/{query}").context["sources"]
+    return [(row.name, row.health, row.counts_24h["received"], row.counts_24h["refused"]) for row in rows]
+
+
+def test_sources_say_what_came_in(m: Any) -> None:
+    event_of(m.source, 50, refused="The event has no type.")
+    event_of(m.source, 51, received_at=timezone.now() - timedelta(hours=25))
+    Source.objects.create(name="new one")
+    assert sources() == [("new one", "not_set_up", 0, 0), ("website", "working", 4, 1)]
+    assert sources("?state=working") == [("website", "working", 4, 1)]
+    page = person("viewer").get("/sources/").content.decode()
+    assert "1 refused at the door" in page
+    assert f"/events/?source={m.source.pk}&amp;range=24h" in page
+
+
+def test_a_source_that_is_switched_off_says_so_at_once(m: Any) -> None:
+    client = person("editor")
+    assert client.get("/sources/").context["sources"][0].health == "working"
+    client.post(reverse("admin:integrations_source_status", args=[m.source.pk]), {"status": "off"})
+    assert client.get("/sources/").context["sources"][0].health == "off"
+
+
+# --- Event names ------------------------------------------------------------------------------------------------------
+
+
+def test_names_of_one_connector(m: Any) -> None:
+    other = Source.objects.create(name="app")
+    event_of(other, 60, name="Only In The App")
+    client = person("viewer")
+    assert {line["name"] for line in client.get("/names/").context["lines"]} == {
+        "Response Submitted",
+        "Only In The App",
+    }
+    lines = client.get(f"/names/?connector={m.connector.pk}").context["lines"]
+    assert [(line["name"], [fate["config"].id for fate in line["fates"]]) for line in lines] == [
+        ("Response Submitted", [m.connector.pk])
+    ]

@@ -1,5 +1,5 @@
 """The console's pages about what flows."""
 
-from deliveries.admin import connectors, deliveries, events, problems, replays
+from deliveries.admin import connectors, deliveries, events, problems, replays, sources
 
-__all__ = ["connectors", "deliveries", "events", "problems", "replays"]
+__all__ = ["connectors", "deliveries", "events", "problems", "replays", "sources"]

@@ -30,7 +30,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if rows is None:
         rows = _names()
         cache.set("names", rows, KEPT)
-    wanted = request.GET.get("source", "")
+    wanted, connector = request.GET.get("source", ""), request.GET.get("connector", "")
     sources = dict(Source.objects.values_list("id", "name"))
     snapshot = selectors.snapshot()
     lines = []
@@ -39,10 +39,18 @@ def page(request: HttpRequest) -> HttpResponse:
             continue
         route = snapshot.sources.get(row["source_id"])
         configs = [snapshot.connectors[key] for key, _ in route.connectors] if route else []
+        if connector:
+            configs = [config for config in configs if str(config.id) == connector]
+            if not configs:
+                continue
         fates = [_fate(config, row["type"], row["name"]) for config in configs]
         sent = sum(fate["sent"] for fate in fates)
         lines.append({**row, "source": sources.get(row["source_id"], ""), "fates": fates, "sent": sent})
-    context: dict[str, Any] = {"lines": lines, "sources": [(str(key), name) for key, name in sources.items()]}
+    context: dict[str, Any] = {
+        "lines": lines,
+        "sources": [(str(key), name) for key, name in sources.items()],
+        "connectors": [(str(config.id), config.name) for config in snapshot.connectors.values()],
+    }
     return show(request, "console/names.html", "Event names", **context)
 
 
