@@ -19,7 +19,11 @@ from tests.console import delivery_of, event_of, made, person
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 PASSWORD = "correct horse staple"
 LOOKS = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (390, 844, "light")}
-PIECES = {"source_first", "integrations_connector_preview", "deliveries_delivery_live", "deliveries_replay_live"}
+# Parts that a script puts into a page; they are looked at there.
+PIECES = {
+    *("source_first", "integrations_connector_preview", "deliveries_delivery_live", "deliveries_replay_live"),
+    "jobs_live",
+}
 KILOBYTES, REQUESTS = 150, 12
 
 
@@ -42,6 +46,8 @@ def addresses(m: Any) -> list[str]:
         f"/connectors/{m.draft.pk}/setup/on/", "/sources/", f"/sources/{m.source.pk}/", "/sources/add/",
         "/sources/add/?service=customerio", "/people/", "/people/add/", "/tokens/", "/history/", "/addresses/",
         "/addresses/add/", "/password_change/", "/jobs/", "/django_q/schedule/", "/settings/", "/two-step/",
+        "/books/", "/find/erase/?q=user_1", f"/people/{m.viewer.pk}/", f"/addresses/{m.address.pk}/",
+        "/password_change/done/", "/django_q/success/", "/django_q/failure/", "/django_q/ormq/",
     ]  # fmt: skip
 
 
