@@ -10,6 +10,7 @@ from deliveries.engine.claim import due_times
 from deliveries.engine.writing import checkpoint
 from deliveries.lifeline import stopping
 from deliveries.models import Replay
+from integrations import rolling
 from integrations.models import Connector
 
 HOURLY_SECONDS = 60  # well within a task's time
@@ -36,6 +37,7 @@ def hourly(now: datetime) -> None:
     """Every hour: the books are checked, and what is held too long or kept long enough goes. A task has its time; the
     next hour does the rest."""
     hold.expire_held(now)
+    rolling.forget_ended(now)
     tally.refresh(now)
     started = time.monotonic()
     books.check(now, goes_on=lambda: time.monotonic() < started + BOOKS_SECONDS and not stopping())

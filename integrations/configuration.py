@@ -13,6 +13,7 @@ from typing import Any
 from django.db import models, transaction
 from django.utils import timezone
 
+from integrations import rolling
 from integrations.configuration_checks import BadConfiguration, Json, Known
 from integrations.configuration_reading import VERSION, ConnectorPlan, SourcePlan, read
 from integrations.models import (
@@ -125,7 +126,7 @@ def _apply_connector(plan: ConnectorPlan) -> list[str]:
     region = RegionEndpoint.objects.filter(vendor=plan.values["vendor"], slug=plan.region).first()
     changed = _assign(row, {**plan.values, "region": region if plan.region else None, "archived_at": None})
     if plan.secrets != row.secrets:
-        row.secrets, row.secrets_changed_at = plan.secrets, timezone.now()
+        rolling.replace(row, plan.secrets, timezone.now())
         changed.append("secrets")
     if plan.status is not None and (plan.status != row.status or created):
         row.status, row.status_by, row.status_at = plan.status, IMPORT, timezone.now()

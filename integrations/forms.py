@@ -10,7 +10,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from integrations import registry
+from integrations import registry, rolling
 from integrations.fields import RowsField, setting_field
 from integrations.models import Connector, RegionEndpoint, Source
 from integrations.types import Setting
@@ -213,8 +213,7 @@ class ConnectorForm(VendorForm):
             if setting.secret and self.cleaned_data.get(field_name(setting))
         }
         if new:
-            self.instance.secrets = {**self.instance.secrets, **new}
-            self.instance.secrets_changed_at = timezone.now()
+            rolling.replace(self.instance, {**self.instance.secrets, **new}, timezone.now())
         return self.instance
 
     def save(self, commit: bool = True) -> Any:

@@ -166,6 +166,8 @@ class Connector(Configured):
     settings = models.JSONField(blank=True, default=dict)
     secrets = EncryptedJSONField(blank=True, default=dict)
     secrets_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    old_secrets = EncryptedJSONField(blank=True, default=dict, editable=False)  # in use until they end: see rolling
+    old_secrets_until = models.DateTimeField(null=True, blank=True, editable=False)
     prefix = models.CharField(max_length=50, blank=True, help_text="Put in front of every event name.")
     other_events = models.CharField(
         max_length=10,

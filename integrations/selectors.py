@@ -114,6 +114,8 @@ def connector_config(row: Connector) -> ConnectorConfig:
         base_url=base_url.rstrip("/").removesuffix("/v1"),
         settings=row.settings,
         secrets=row.secrets,
+        old_secrets=row.old_secrets,
+        old_secrets_until=row.old_secrets_until,
         prefix=row.prefix,
         other_events=row.other_events,
         rules=tuple(

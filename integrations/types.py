@@ -62,7 +62,8 @@ class Setting:
 
     ``kind``: text, integer, number, url, choice, map (key → text), boolean. ``help`` says what it does,
     ``where_to_find`` where to copy it from, in the vendor's own words. ``pattern`` is a regular expression for the
-    whole value, ``pattern_hint`` says in words what it wants.
+    whole value, ``pattern_hint`` says in words what it wants. A secret that ``overlaps`` is, for a day after it was
+    replaced, used beside the new one.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Setting:
     help: str
     kind: str = "text"
     secret: bool = False
+    overlaps: bool = False
     required: bool = True
     default: Json = ""
     where_to_find: str = ""

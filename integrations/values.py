@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from json import dumps as dump_slowly
 from types import MappingProxyType
@@ -140,6 +141,8 @@ class ConnectorConfig:
     status: str = "active"
     settings: Mapping[str, Json] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    old_secrets: Mapping[str, str] = field(default_factory=dict)
+    old_secrets_until: datetime | None = None
     prefix: str = ""
     other_events: str = "send"
     rules: tuple[EventRule, ...] = ()

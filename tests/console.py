@@ -90,7 +90,8 @@ def made() -> SimpleNamespace:
     source = Source.objects.create(name="website")
     region = RegionEndpoint.objects.filter(vendor="segment").first()
     segment = {"vendor": "segment", "secrets": {"write_key": "wk_very_secret_1234"}, "region": region}
-    connector = Connector.objects.create(name="Segment – production", **segment)
+    rolled: Any = {"old_secrets": {"signing_secret": "whsec_old"}, "old_secrets_until": now + timedelta(hours=1)}
+    connector = Connector.objects.create(name="Segment – production", **segment, **rolled)
     connector.sources.add(source)
     paused = Connector.objects.create(name="Paused one", status="paused", status_at=now, **segment)
     off = Connector.objects.create(name="Off one", status="off", status_at=now, **segment)

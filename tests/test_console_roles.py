@@ -108,6 +108,8 @@ ACTIONS = [
     Action("config_user_reset_two_step", lambda m: (m.secured.user_id,), OWNER, lambda m: TOTPDevice.objects.count()),
     Action("events_seen_save", lambda m: (), EDITOR, lambda m: EventRule.objects.count(),
            {"connector": "{connector}", "type": "track", "name": "Flow Viewed", "send": "0"}),
+    Action("integrations_connector_end_old_key", lambda m: (m.connector.pk,), EDITOR,
+           lambda m: Connector.objects.get(pk=m.connector.pk).old_secrets),
     Action("journey_erase_start", lambda m: (), OWNER, lambda m: Erasure.objects.count(),
            {"q": "user_1", "confirm": "user_1", "user": "user_1"}),
     Action("config_apitoken_add", lambda m: (), OWNER, lambda m: ApiToken.objects.count(),

@@ -20,7 +20,7 @@ from deliveries.admin import badges, fields_seen, figures, listing
 from deliveries.admin.catalog import CatalogPages
 from deliveries.admin.connector_list import ListPages
 from deliveries.admin.trying import TestPages
-from integrations import configuration, copying, history, registry
+from integrations import configuration, copying, history, registry, rolling
 from integrations.admin.pages import changes, demand
 from integrations.forms import ConnectorForm
 from integrations.models import Connector
@@ -40,6 +40,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
         ("<int:pk>/off/", "switch_off", "off"),
         ("<int:pk>/on/", "switch_on", "on"),
         ("<int:pk>/remove/", "remove", "remove"),
+        ("<int:pk>/old-key/end/", "end_old_key", "end_old_key"),
         ("<int:pk>/identifies/", "replay_identifies", "identifies"),
         ("<int:pk>/copy/", "copy", "copy"),
         ("<int:pk>/export/", "export", "export"),
@@ -66,6 +67,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             "tables": lists,
             "names": listing.recent_names(),
             "strip": {**report.counts, "total": sum(report.counts.values())},
+            "old_key_until": connector.old_secrets_until if connector.old_secrets else None,
             "held": figures.held_of(connector),
             "changes": history.of(connector),
             "draft": badges.is_draft(connector),
@@ -192,11 +194,19 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
         hold.switch_off(connector, by=str(request.user), reason="Removed")
         connector.archived_at = timezone.now()
         connector.name = f"{connector.name[:80]} (removed {connector.archived_at:%d %b %Y %H:%M:%S})"[:100]
-        connector.secrets = {}
+        connector.secrets, connector.old_secrets, connector.old_secrets_until = {}, {}, None
         connector.save()
         history.record(request.user, connector, "Removed; its log stays, its keys are erased")
         messages.success(request, "Removed. What it delivered stays in the log; its keys are erased.")
         return redirect(self.link("changelist"))
+
+    @changes(CHANGE)
+    def end_old_key(self, request: HttpRequest, pk: int) -> HttpResponse:
+        connector = self.row(pk)
+        if rolling.end_overlap(connector):
+            history.record(request.user, connector, "Ended the old signing secret before its time")
+            messages.success(request, "Ended. Calls are signed with the new secret alone from now on.")
+        return redirect(self.link("change", pk))
 
     def seen_fields(self, request: HttpRequest, row: Connector, lists: dict[str, Table]) -> list[tuple[str, str, str]]:
         """What the form may suggest for its mappings; nothing for viewers, because samples are personal."""

@@ -72,9 +72,11 @@ SETTINGS = (
         name="signing_secret",
         label="Signing secret",
         secret=True,
+        overlaps=True,
         required=False,
         help="Lets the receiver check that a call really comes from here (Standard Webhooks).",
-        where_to_find="Made by the receiver, or by you; enter the same text on both sides.",
+        where_to_find="Made by the receiver, or by you; enter the same text on both sides. "
+        "After a change the old and the new one sign every call for 24 hours.",
         pattern=r"whsec_[A-Za-z0-9+/=]{16,}",
         pattern_hint="It begins with whsec_ and goes on with letters and digits.",
     ),
@@ -98,11 +100,16 @@ def batch_size(config: ConnectorConfig) -> int:
 
 
 def sign(request: OutgoingRequest, config: ConnectorConfig, message_id: str, now: datetime) -> Mapping[str, str]:
-    """The three Standard Webhooks headers; the signature only where a secret is set."""
+    """The three Standard Webhooks headers; the signature only where a secret is set, and for a day after it was
+    replaced a second one, made with the old secret ("Signature scheme": a list, divided by spaces)."""
     identifier = webhook_id(message_id)
     headers = {"webhook-id": identifier, "webhook-timestamp": str(int(now.timestamp()))}
     if secret := config.secret("signing_secret"):
-        headers["webhook-signature"] = Webhook(secret).sign(identifier, now, request.content().decode())
+        secrets = [secret]
+        if config.old_secrets_until is not None and now < config.old_secrets_until:
+            secrets += filter(None, [config.old_secrets.get("signing_secret")])
+        body = request.content().decode()
+        headers["webhook-signature"] = " ".join(Webhook(one).sign(identifier, now, body) for one in secrets)
     return headers
 
 
