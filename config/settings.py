@@ -245,6 +245,8 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.reports.ReportFilter"
+
 # --- Logging: to standard output, one line an entry -------------------------------------------------------------------
 
 LOGGING = {
@@ -253,5 +255,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname:7} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
-    "loggers": {"signalbox": {"level": "INFO"}},
+    "filters": {"hide_keys": {"()": "config.reports.HideKeys"}},
+    "loggers": {"signalbox": {"level": "INFO"}, "django.request": {"filters": ["hide_keys"]}},
 }

@@ -232,7 +232,7 @@ def _target(config: ConnectorConfig, vendor: Vendor) -> Target:
 
 
 def _shown(request: OutgoingRequest, config: ConnectorConfig) -> dict[str, Any]:
-    secrets = tuple(config.secrets.values())
+    secrets = redact.of_connector(config.secrets, config.settings)
     body = request.content().decode("utf-8", "replace")
     return {
         "method": request.method,
@@ -245,7 +245,7 @@ def _shown(request: OutgoingRequest, config: ConnectorConfig) -> dict[str, Any]:
 def _answer(response: Response | None, config: ConnectorConfig) -> dict[str, Any] | None:
     if response is None:
         return None
-    secrets = tuple(config.secrets.values())
+    secrets = redact.of_connector(config.secrets, config.settings)
     return {
         "status": response.status,
         "headers": redact.headers(response.headers, secrets),

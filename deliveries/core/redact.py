@@ -41,6 +41,16 @@ def headers(values: Mapping[str, object], secrets: Iterable[str] = ()) -> dict[s
     }
 
 
+def of_connector(secrets: Mapping[str, object], settings: Mapping[str, object]) -> tuple[str, ...]:
+    """What must not be shown of a connector: its secrets, and the values of extra headers that carry one."""
+    found = [str(value) for value in secrets.values() if isinstance(value, str)]
+    for value in settings.values():
+        if isinstance(value, dict):
+            own = [str(text) for name, text in value.items() if _SECRET_NAME.search(str(name))]
+            found += own + [text.split()[-1] for text in own if " " in text.strip()]
+    return tuple(found)
+
+
 def text(value: str, secrets: Iterable[str]) -> str:
     """The text without the secrets of four characters and more, in whichever of their usual spellings they stand.
 

@@ -11,6 +11,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from deliveries.core import redact
-from deliveries.core.documents import ERASED_BODY, dump, load
+from deliveries.core.documents import ERASED_BODY, clean, dump, load
 from deliveries.engine.claim import Claimed
 from deliveries.engine.send import SendFailed
 from integrations import mapping, verdicts
@@ -248,18 +249,12 @@ def _call(
     started_at = clock()
     if target.vendor.sign is not None:
         signature = target.vendor.sign(request, target.config, message_id, started_at)
-        request = OutgoingRequest(
-            method=request.method,
-            url=request.url,
-            headers={**request.headers, **signature},
-            body=request.content(),
-            notes=request.notes,
-        )
+        request = replace(request, headers={**request.headers, **signature}, json=None, body=request.content())
     began = time.monotonic()
-    secrets = tuple(target.config.secrets.values())
+    secrets = redact.of_connector(target.config.secrets, target.config.settings)
     head = _request_text(request, secrets)
     try:
-        response = caller.send(request, hosts=target.hosts)
+        response = _without_secrets(caller.send(request, hosts=target.hosts), secrets)
     except SendFailed as failure:
         duration = round((time.monotonic() - began) * 1000)
         retried = failure.cause not in (Cause.BLOCKED_ADDRESS, Cause.INTERNAL)
@@ -272,11 +267,17 @@ def _call(
         response.elapsed_ms,
         head,
         _json_text({"status": response.status, "headers": redact.headers(response.headers, secrets)}),
-        _clean(redact.text(response.text, secrets)[:RESPONSE_TEXT_CAP]),
+        clean(response.text[:RESPONSE_TEXT_CAP]),
         response.status,
         batch_size,
     )
     return call, verdict, response
+
+
+def _without_secrets(response: Response, secrets: Sequence[str]) -> Response:
+    """Some services say back what they were sent, and what they say is quoted: never with a key in it."""
+    safe = redact.text(response.text, secrets)
+    return response if safe == response.text else replace(response, body=safe.encode())
 
 
 def _request_text(request: OutgoingRequest, secrets: Sequence[str]) -> str:
@@ -285,15 +286,12 @@ def _request_text(request: OutgoingRequest, secrets: Sequence[str]) -> str:
 
 
 def _body_text(content: bytes, target: Target) -> str:
-    return redact.text(content.decode("utf-8", "replace"), tuple(target.config.secrets.values()))[:REQUEST_TEXT_CAP]
+    secrets = redact.of_connector(target.config.secrets, target.config.settings)
+    return redact.text(content.decode("utf-8", "replace"), secrets)[:REQUEST_TEXT_CAP]
 
 
 def _json_text(value: Mapping[str, Any]) -> str:
-    return _clean(orjson.dumps(value).decode())
-
-
-def _clean(text: str) -> str:
-    return text.replace("\x00", "\ufffd") if "\x00" in text else text
+    return clean(orjson.dumps(value).decode())
 
 
 def not_sent(claimed: Claimed, refusal: NotSent, clock: Callable[[], datetime]) -> Result:
