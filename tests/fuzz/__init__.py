@@ -1,0 +1,1 @@
+"""What a program throws at a running Signalbox that a person would not: `make fuzz`."""
