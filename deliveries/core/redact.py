@@ -36,7 +36,7 @@ def headers(values: Mapping[str, object], secrets: Iterable[str] = ()) -> dict[s
     """
     secrets = tuple(secrets)
     return {
-        name: _masked_header(name, str(value)) if _SECRET_NAME.search(name) else text(str(value), secrets)
+        name: _masked_header(name, str(value)) if _promises_secret(name) else text(str(value), secrets)
         for name, value in values.items()
     }
 
@@ -49,6 +49,11 @@ def of_connector(secrets: Mapping[str, object], settings: Mapping[str, object]) 
             own = [str(text) for name, text in value.items() if _SECRET_NAME.search(str(name))]
             found += own + [text.split()[-1] for text in own if " " in text.strip()]
     return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def _promises_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 def text(value: str, secrets: Iterable[str]) -> str:
