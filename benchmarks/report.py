@@ -51,8 +51,8 @@ class Report:
                 (
                     entry["_line"],
                     entry["database"],
-                    _text(entry["median"]),
-                    f"{_text(entry['min'])} – {_text(entry['max'])}" if len(entry["rounds"]) > 1 else "",
+                    text(entry["median"]),
+                    f"{text(entry['min'])} – {text(entry['max'])}" if len(entry["rounds"]) > 1 else "",
                     entry["unit"],
                     "" if entry["cpu_ms_per_event"] is None else f"{entry['cpu_ms_per_event']:.3f}",
                     "" if entry["database_cpu_ms_per_event"] is None else f"{entry['database_cpu_ms_per_event']:.3f}",
@@ -91,5 +91,5 @@ def _median(values: list[float | None]) -> float | None:
     return round(median(known), 4) if known else None
 
 
-def _text(value: float) -> str:
+def text(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.2f}"
