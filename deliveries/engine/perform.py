@@ -190,7 +190,7 @@ def _groups(items: Sequence[Prepared], batch: Batch, most: int) -> list[list[Pre
 def _send_one(claimed: Claimed, event: Event, target: Target, caller: Caller, clock: Any) -> Result:
     request = target.vendor.builders[event.kind](event, target.config)
     call, verdict, _ = _call(request, event.message_id, target, caller, clock)
-    body = _body_text(request.content(), target)
+    (body,) = _body_texts([request.content()], target)
     return Result(claimed, verdict, None, call, body, event.name, "\n".join(request.notes), clock())
 
 
@@ -206,9 +206,8 @@ def _send_again(
         today = target.vendor.builders[event.kind](event, target.config)
         today = OutgoingRequest(method=method, url=today.url, headers=today.headers, body=content)
     call, verdict, _ = _call(today, event.message_id, target, caller, clock)
-    return Result(
-        claimed, verdict, None, call, _body_text(content, target), event.name, "Sent exactly as before.", clock()
-    )
+    (body,) = _body_texts([content], target)
+    return Result(claimed, verdict, None, call, body, event.name, "Sent exactly as before.", clock())
 
 
 def _send_batch(
@@ -227,19 +226,12 @@ def _send_batch(
     if batch.classify_each and response is not None and verdict.disposition is Disposition.DELIVERED:
         each = batch.classify_each(response, target.config, len(group))
     note = "A call with several events was refused as a whole, so they were sent in smaller calls." if split else ""
+    notes = "\n".join((*request.notes, note) if note else request.notes)
+    bodies = _body_texts([item.content for item in group], target)
     ended = clock()
     return [
-        Result(
-            item.claimed,
-            own,
-            None,
-            call,
-            _body_text(item.content, target),
-            item.event.name,
-            "\n".join((*request.notes, note) if note else request.notes),
-            ended,
-        )
-        for item, own in zip(group, each, strict=True)
+        Result(item.claimed, own, None, call, body, item.event.name, notes, ended)
+        for item, own, body in zip(group, each, bodies, strict=True)
     ]
 
 
@@ -285,9 +277,9 @@ def _request_text(request: OutgoingRequest, secrets: Sequence[str]) -> str:
     return redact.text(_json_text(head), secrets)
 
 
-def _body_text(content: bytes, target: Target) -> str:
+def _body_texts(contents: Sequence[bytes], target: Target) -> list[str]:
     secrets = redact.of_connector(target.config.secrets, target.config.settings)
-    return redact.text(content.decode("utf-8", "replace"), secrets)[:REQUEST_TEXT_CAP]
+    return [redact.text(content.decode("utf-8", "replace"), secrets)[:REQUEST_TEXT_CAP] for content in contents]
 
 
 def _json_text(value: Mapping[str, Any]) -> str:
