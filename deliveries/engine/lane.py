@@ -90,7 +90,7 @@ class LaneRunner:
             most = FIRST_CLAIM * size
         else:
             most = int(self._rate * self._wanted * AHEAD_SECONDS)
-            most = max(FIRST_CLAIM, size * self._wanted, min(most, MAX_CLAIM * (1 if size == 1 else 4)))
+            most = max(FIRST_CLAIM, size * self._wanted, min(most, MAX_CLAIM * (1 if size == 1 else 8)))
         if self.target.config.max_concurrency:
             most = min(most, self.target.config.max_concurrency * size)
         return most - self.in_hand if self.in_hand <= most // 2 else 0
