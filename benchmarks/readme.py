@@ -20,13 +20,13 @@ def table(results: dict[str, Any]) -> str:
         found.setdefault(row["what"], {})[row["database"]] = _cell(row)
     lines = [f"| what | {' | '.join(DATABASES)} |", "|---|---|---|"]
     lines += [f"| {what} | {' | '.join(cells.get(name, '–') for name in DATABASES)} |" for what, cells in found.items()]
-    machine = "; ".join(f"{name}: {words}" for name, words in results["machine"].items())
+    machine = "; ".join(results["machine"].values())
     rounds = sorted({len(row["rounds"]) for row in results["rows"]})
     words = (
         f"Medians of {' or '.join(str(number) for number in rounds)} rounds; in brackets CPU milliseconds per event, "
     )
     return "\n".join(
-        [words + "of Signalbox and, after the +, of PostgreSQL's server.", "", *lines, "", f"Measured on {machine}."]
+        [words + "of Signalbox and, after the +, of PostgreSQL's server.", "", *lines, "", f"Measured on: {machine}."]
     )
 
 
