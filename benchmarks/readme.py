@@ -20,7 +20,7 @@ def table(results: dict[str, Any]) -> str:
         found.setdefault(row["what"], {})[row["database"]] = _cell(row)
     lines = [f"| what | {' | '.join(DATABASES)} |", "|---|---|---|"]
     lines += [f"| {what} | {' | '.join(cells.get(name, '–') for name in DATABASES)} |" for what, cells in found.items()]
-    machine = "; ".join(results["machine"].values())
+    machine = "; ".join({**results["machine"], "python": f"Python {results['machine']['python']}"}.values())
     rounds = sorted({len(row["rounds"]) for row in results["rows"]})
     words = (
         f"Medians of {' or '.join(str(number) for number in rounds)} rounds; in brackets CPU milliseconds per event, "
