@@ -134,7 +134,7 @@ def claims(run: str) -> dict[str, float]:
     """Claim 500 of at least as many due rows, several times; the median in milliseconds. What was claimed goes again,
     so that the same is found next time."""
     due = CLAIMS * CLAIMED + CLAIMED
-    fill("webhook", due, run)
+    fill(due, run, "webhook")
     connector = Connector.objects.get(name="webhook")
     taken: list[float] = []
     for number in range(CLAIMS):
