@@ -15,11 +15,13 @@ DATABASES = ("SQLite", "PostgreSQL")
 
 def table(results: dict[str, Any]) -> str:
     """One line per measured line, the median of its rounds on each database, with its CPU time in brackets."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[tuple[str, str], dict[str, str]] = {}
     for row in results["rows"]:
-        found.setdefault(row["what"], {})[row["database"]] = _cell(row)
+        found.setdefault((row["row"], row["what"]), {})[row["database"]] = _cell(row)
     lines = [f"| what | {' | '.join(DATABASES)} |", "|---|---|---|"]
-    lines += [f"| {what} | {' | '.join(cells.get(name, '–') for name in DATABASES)} |" for what, cells in found.items()]
+    lines += [
+        f"| {what} | {' | '.join(cells.get(name, '–') for name in DATABASES)} |" for (_, what), cells in found.items()
+    ]
     machine = "; ".join({**results["machine"], "python": f"Python {results['machine']['python']}"}.values())
     rounds = sorted({len(row["rounds"]) for row in results["rows"]})
     words = (
