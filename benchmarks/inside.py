@@ -77,14 +77,14 @@ def no_crowd() -> None:
 
 def fill(events: int, run: str, vendor: str = "", source: str = "") -> int:
     """Store events for a connector as ingest does, before anybody delivers them."""
-    source = Source.objects.get(name=source or f"to {vendor}")  # type: ignore[assignment]
+    source_id = Source.objects.get(name=source or f"to {vendor}").id
     stored = 0
     for first in range(0, events, GROUP):
         now = timezone.now()
         shared = envelope(now, {})
         numbers = range(first, min(first + GROUP, events))
         incoming = [normalise(json.loads(event(run, number)), shared, "track") for number in numbers]
-        stored += store([Accepted(source.id, now, incoming)])
+        stored += store([Accepted(source_id, now, incoming)])
     return stored
 
 

@@ -32,7 +32,7 @@ class Connection(asyncio.Protocol):
         self.issued = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: asyncio.WriteTransport = transport  # type: ignore[assignment]
+        self.transport: asyncio.WriteTransport = transport  # type: ignore[assignment]  # a socket writes
 
     def send(self, issued: float) -> None:
         self.issued = issued

@@ -96,7 +96,7 @@ class Receiver(asyncio.Protocol):
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: asyncio.WriteTransport = transport  # type: ignore[assignment]
+        self.transport: asyncio.WriteTransport = transport  # type: ignore[assignment]  # a socket writes
 
     def data_received(self, data: bytes) -> None:
         self.buffer = self.buffer + data if self.buffer else data

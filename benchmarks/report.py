@@ -71,7 +71,8 @@ class Report:
         return "\n".join(drawn)
 
     def save(self, machine: dict[str, str], options: dict[str, Any]) -> None:
-        """Replace the rows that were measured; others stay if they are of the same machine and versions."""
+        """Replace the rows that were measured; others stay if they are of the same machine and versions. A run without
+        PostgreSQL says nothing of the databases' versions, and does not end the rows that had it."""
         try:
             before = json.loads(RESULTS.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -81,7 +82,9 @@ class Report:
         for row in rows:
             row.pop("_line")
         measured = {(row["row"], row["database"]) for row in rows}
-        if before.get("machine") == machine:
+        known = before.get("machine", {})
+        if all(known.get(name) == machine[name] for name in ("machine", "python", "packages")):
+            machine = {name: max(words, known.get(name, ""), key=len) for name, words in machine.items()}
             rows = [row for row in before["rows"] if (row["row"], row["database"]) not in measured] + rows
         RESULTS.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1, ensure_ascii=False) + "\n", "utf-8")
 

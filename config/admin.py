@@ -43,7 +43,7 @@ class PersonForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["role"].choices = ROLE_WORDS  # type: ignore[attr-defined]
+        self.fields["role"].choices = ROLE_WORDS  # type: ignore[attr-defined]  # a choice field
         field = self.fields["password"]
         field.required = self.instance.pk is None
         field.secret = True  # type: ignore[attr-defined]  # the history never says what it was

@@ -16,11 +16,11 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
-from django.http import HttpRequest  # noqa: E402
+from django.http import HttpRequest  # noqa: E402 - Django must be set up first, here and below
 
-from deliveries import lifeline, queue  # noqa: E402 - Django must be set up first
-from deliveries.api import status  # noqa: E402
-from deliveries.api.front import PREFIXES, IngestFront  # noqa: E402
+from deliveries import lifeline, queue  # noqa: E402 - as above
+from deliveries.api import status  # noqa: E402 - as above
+from deliveries.api.front import PREFIXES, IngestFront  # noqa: E402 - as above
 
 # The commit thread and the event loop hand over to each other all the time: Python's 5 ms would be most of a request.
 sys.setswitchinterval(0.0005)
