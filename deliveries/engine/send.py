@@ -24,9 +24,7 @@ from integrations.types import Cause, OutgoingRequest, Response
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 10.0
-DEADLINE = 15.0  # from the first byte sent to the last byte read, however slowly they come
 IDLE_CLOSE = 2.0  # receivers close idle connections after 2-5 s: do not race them
-CHUNK = 16_384
 USER_AGENT = "Signalbox/1.0"
 
 
@@ -112,7 +110,7 @@ class Sender:
                 _prepared(request, url), stream=True, timeout=(CONNECT_TIMEOUT, timeout), verify=True
             )
             try:
-                body = _read(answer, started + max(DEADLINE, timeout))
+                body = answer.raw.read1(BODY_CAP, decode_content=True)
             finally:
                 answer.close()
         except BlockedAddress as error:
@@ -163,21 +161,6 @@ def _prepared_url(url: str) -> tuple[str, str]:
     if not host or urlsplit(prepared.url).scheme not in ("http", "https", "practice"):
         raise SendFailed(Cause.UNREACHABLE, f"“{url[:200]}” is not a web address.")
     return str(prepared.url), host
-
-
-def _read(answer: requests.Response, deadline: float) -> bytes:
-    """The body, up to the cap, before the deadline. A longer body is cut and its connection given up."""
-    parts: list[bytes] = []
-    size = 0
-    while size <= BODY_CAP:
-        part = answer.raw.read1(CHUNK, decode_content=True)
-        if not part:
-            return b"".join(parts)
-        parts.append(part)
-        size += len(part)
-        if time.monotonic() > deadline:
-            raise requests.ReadTimeout("The answer did not end in time.")
-    return b"".join(parts)[:BODY_CAP]
 
 
 def _failure(error: Exception, host: str) -> SendFailed:

@@ -26,5 +26,5 @@ class Command(BaseCommand):
         lifeline.end_when_cut(grace=32)  # after the fork: a thread must not exist when workers are forked
         try:
             queue.start_over()
-        except Exception:
+        except Exception:  # whatever it is, the workers run: they must not end with it
             log.exception("The workers could not be woken; the sweep will")
