@@ -57,7 +57,7 @@ if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-# What all web processes count together (deliveries.flood). With SQLite there is only one.
+# What all web processes count together (deliveries.limits). With SQLite there is only one.
 ALONE = SQLITE
 CACHES["shared"] = CACHES["default"]
 if not ALONE and not REDIS_URL:

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.shortcuts import render
 from django.urls import NoReverseMatch, URLPattern, URLResolver, include, path, re_path, reverse
 
-from deliveries import flood
+from deliveries import limits
 
 # The admin would say /integrations/connector/: an address is read by people too.
 SHORT = {
@@ -136,8 +136,8 @@ class ConsoleSite(AdminSite):
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Guesses are slowed down by address as well: axes stops them for one name from one address."""
-        address = flood.network(str(request.META.get("REMOTE_ADDR", "")))
-        if request.method == "POST" and (wait := flood.wait(flood.SIGN_IN, address, settings.RATE_LIMIT_SIGN_IN)):
+        address = limits.network(str(request.META.get("REMOTE_ADDR", "")))
+        if request.method == "POST" and (wait := limits.wait(limits.SIGN_IN, address, settings.RATE_LIMIT_SIGN_IN)):
             words = "Too many sign-ins were tried from your address. Wait a few seconds and try again."
             answer = render(request, "400.html", {"words": words}, status=429)
             answer["Retry-After"] = str(wait)

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from config.models import ApiToken, token_hash
 from config.roles import allows
-from deliveries import flood
+from deliveries import limits
 
 
 class TokenUser:
@@ -40,7 +40,7 @@ class ApiTokenAuthentication(BaseAuthentication):
             return None
         row = ApiToken.objects.filter(digest=token_hash(token.strip()), revoked_at__isnull=True).first()
         if row is None:
-            if wait := flood.refused(str(request.META.get("REMOTE_ADDR", ""))):
+            if wait := limits.refused(str(request.META.get("REMOTE_ADDR", ""))):
                 raise Throttled(wait, "Too many calls without a valid token from this address.")
             raise AuthenticationFailed("This API token is not known or was revoked.")
         now = timezone.now()

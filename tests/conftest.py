@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.cache import cache
 from hypothesis import settings as hypothesis_settings
 
-from deliveries import flood, throttle
+from deliveries import limits
 from integrations import selectors
 from integrations.models import Connector, Source, WriteKey
 from tests import network, rows
@@ -45,8 +45,7 @@ def _nothing_kept() -> Iterator[None]:
 
 def _forget() -> None:
     selectors.forget()
-    throttle.forget()
-    flood.forget()
+    limits.forget()
     cache.clear()  # on Redis the whole database of the tests, queued tasks included
 
 

@@ -24,7 +24,7 @@ from django.http import HttpRequest
 from django.urls import Resolver404
 from django.urls.resolvers import get_resolver
 
-from deliveries import flood
+from deliveries import limits
 from deliveries.api import answers
 from deliveries.api.body import MAX_READ, TOO_LARGE, Refusal
 from deliveries.writer import GroupWriter, Overloaded
@@ -131,7 +131,7 @@ class IngestFront:
 
 
 def _read_configuration() -> Snapshot:
-    flood.share()
+    limits.share()
     try:
         return selectors.snapshot()
     except DatabaseError:

@@ -21,7 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from deliveries import accept, flood
+from deliveries import accept, limits
 from deliveries.accept import Accepted
 from deliveries.api.answers import AcceptedResponse, cannot_store, cors, refusal_response, refused_response
 from deliveries.api.body import SUCCESS, EventParser, FixedNegotiation, JsonRenderer, Refusal
@@ -60,7 +60,7 @@ class IngestView(APIView):
         """DRF's own steps here (negotiation, versions, users, permissions, throttles) have nothing to decide."""
         request.accepted_renderer = RENDERER
         request.accepted_media_type = RENDERER.media_type
-        if wait := flood.wait(flood.ADDRESS, client_address(request), settings.RATE_LIMIT_PER_ADDRESS):
+        if wait := limits.wait(limits.ADDRESS, client_address(request), settings.RATE_LIMIT_PER_ADDRESS):
             raise too_many("from this address", wait)
 
     def get_parsers(self) -> list[BaseParser]:
@@ -68,7 +68,7 @@ class IngestView(APIView):
 
     def handle_exception(self, exception: Exception) -> Response:
         if isinstance(exception, Refusal):
-            if exception.status == 401 and (wait := flood.refused(client_address(self.request))):
+            if exception.status == 401 and (wait := limits.refused(client_address(self.request))):
                 exception = too_many("without a valid key from this address", wait)
             return refusal_response(exception)
         response = super().handle_exception(exception)

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 from rest_framework.request import Request
 
-from deliveries import flood, throttle
+from deliveries import limits
 from deliveries.api.body import Refusal
 from integrations.selectors import Snapshot, SourceRoute
 
@@ -66,9 +66,9 @@ def find_route(key: str, document: Any, snapshot: Snapshot) -> tuple[SourceRoute
     route = snapshot.sources[found.source_id]
     if not route.active:
         raise Refusal(403, "source_off", f"The source “{route.name}” is switched off, so its events are not taken.")
-    if wait := throttle.wait(route.id, route.rate_limit):
+    if wait := limits.wait(limits.SOURCE, route.id, route.rate_limit):
         raise too_many("for this source", wait)
-    if wait := flood.wait(flood.KEY, found.key_id, settings.RATE_LIMIT_PER_KEY):
+    if wait := limits.wait(limits.KEY, found.key_id, settings.RATE_LIMIT_PER_KEY):
         raise too_many("with this key", wait)
     return route, found.key_id
 
