@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -27,6 +30,9 @@ class AlertRule(models.Model):
     connector = models.ForeignKey(Connector, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     limit = models.PositiveIntegerField()
     enabled = models.BooleanField("on", default=True)
+    targets: models.ManyToManyField[AlertTarget, models.Model] = models.ManyToManyField(
+        "AlertTarget", blank=True, related_name="+", verbose_name="to whom"
+    )
 
     class Meta:
         app_label = "deliveries"
@@ -42,9 +48,13 @@ class AlertRule(models.Model):
 
 
 class AlertTarget(models.Model):
-    """Who is told: an e-mail address, a Slack web address, or a webhook that we sign."""
+    """Who is told: somebody who signs in here, an e-mail address, a Slack web address, or a webhook that we sign.
+
+    A person is told at the address that they sign in with, today's, and only while they may sign in.
+    """
 
     class Kind(models.TextChoices):
+        PERSON = "person", "Person"
         EMAIL = "email", "E-mail"
         SLACK = "slack", "Slack"
         WEBHOOK = "webhook", "Webhook"
@@ -52,7 +62,12 @@ class AlertTarget(models.Model):
     kind = models.CharField("how", max_length=10, choices=Kind)
     name = models.CharField(max_length=100)
     address = EncryptedTextField(help_text="A Slack address is a secret: whoever knows it can post.")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
     secret = EncryptedTextField(blank=True, default="")
+    old_secret = EncryptedTextField(blank=True, default="", editable=False)  # signs too until it ends: see recipients
+    old_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
     enabled = models.BooleanField("on", default=True)
     last_sent_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_error = models.CharField(max_length=300, blank=True, editable=False)
@@ -60,9 +75,21 @@ class AlertTarget(models.Model):
     class Meta:
         app_label = "deliveries"
         ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="person", person__isnull=False) | (~Q(kind="person") & Q(person__isnull=True)),
+                name="alert_target_of_a_person_has_one",
+            ),
+            models.UniqueConstraint(fields=["person"], name="alert_target_once_per_person"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}: {self.name}"
+        return f"{self.get_kind_display()}: {self.person or self.name}"
+
+    def secrets_at(self, now: datetime) -> list[str]:
+        """What a call is signed with: the newest first, and the replaced one while it is still good."""
+        old = self.old_secret if self.old_secret_until is not None and now < self.old_secret_until else ""
+        return [secret for secret in (self.secret, old) if secret]
 
 
 class Problem(models.Model):

@@ -12,6 +12,7 @@ from django.core.mail import send_mail
 from django.utils import timezone
 from standardwebhooks import Webhook
 
+from deliveries import recipients
 from deliveries.alarm import AlertTarget, Problem
 from deliveries.core import causes, problem_words
 from deliveries.engine.send import Sender, SendFailed
@@ -24,10 +25,10 @@ FIRST = {"opened": "Problem", "reminder": "Still a problem", "ended": "Solved"}
 
 
 def tell(problem: Problem, what: str) -> None:
-    """To every target that is on. Never raises: a problem stays on its page whatever becomes of the messages."""
+    """To whom its rule names. Never raises: a problem stays on its page whatever becomes of the messages."""
     title = f"{FIRST[what]}: {problem.title}"
     text = f"{title}\n\n{_sentences(problem)}\n\nSeen {problem.count} times.{_links(problem)}"
-    for target in AlertTarget.objects.filter(enabled=True):
+    for target in recipients.of(problem.kind, problem.connector_id):
         send(target, title, text, {"type": f"problem.{what}", "problem": _document(problem)})
 
 
@@ -39,9 +40,10 @@ def send_test(target: AlertTarget) -> str:
 
 def send(target: AlertTarget, title: str, text: str, document: dict[str, object]) -> str:
     try:
-        if target.kind == Kind.EMAIL:
+        if target.kind in (Kind.EMAIL, Kind.PERSON):
             sender = getattr(settings, "DEFAULT_FROM_EMAIL", None)
-            send_mail(f"[Signalbox] {title}"[:200], text, sender, [target.address], fail_silently=False)
+            address = target.person.email if target.person else target.address
+            send_mail(f"[Signalbox] {title}"[:200], text, sender, [address], fail_silently=False)
         else:
             _post(target, {"text": text} if target.kind == Kind.SLACK else {**document, "text": text})
         error = ""
@@ -57,13 +59,13 @@ def send(target: AlertTarget, title: str, text: str, document: dict[str, object]
 def _post(target: AlertTarget, document: dict[str, object]) -> None:
     body = orjson.dumps(document)
     headers = {"Content-Type": "application/json"}
-    if target.kind == Kind.WEBHOOK and target.secret:
-        now = timezone.now()
+    now = timezone.now()
+    if target.kind == Kind.WEBHOOK and (secrets := target.secrets_at(now)):
         identifier = f"alert_{now:%Y%m%d%H%M%S%f}"
         headers |= {
             "webhook-id": identifier,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Webhook(target.secret).sign(identifier, now, body.decode()),
+            "webhook-signature": " ".join(Webhook(one).sign(identifier, now, body.decode()) for one in secrets),
         }
     sender = Sender()
     try:

@@ -1,5 +1,5 @@
 """The console's pages about what flows."""
 
-from deliveries.admin import connectors, deliveries, events, problems, replays, sources
+from deliveries.admin import alerts, connectors, deliveries, events, problems, replays, sources
 
-__all__ = ["connectors", "deliveries", "events", "problems", "replays", "sources"]
+__all__ = ["alerts", "connectors", "deliveries", "events", "problems", "replays", "sources"]

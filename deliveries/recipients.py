@@ -1,0 +1,66 @@
+"""Who is told of which problem, and the secret with which a webhook's alerts are signed."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from datetime import datetime
+
+from django.db.models import Q
+from standardwebhooks import Webhook
+
+from deliveries.alarm import AlertRule, AlertTarget
+from integrations.models import ROLL_OVERLAP
+
+SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{16,}={0,2}")
+TOLD = Q(enabled=True) & (Q(person=None) | Q(person__is_active=True))
+
+
+def of(kind: str, connector_id: int | None = None) -> list[AlertTarget]:
+    """Whom the connector's own rule names, else whom the usual one does, else everybody.
+
+    Where all that a rule names are switched off it counts as naming nobody: an alert must not go lost by a switch that
+    is meant for one address.
+    """
+    for key in dict.fromkeys((connector_id, None)):
+        rule = AlertRule.objects.filter(kind=kind, connector=key).first()
+        if rule is not None and (named := list(rule.targets.filter(TOLD).select_related("person"))):
+            return named
+    return list(AlertTarget.objects.filter(TOLD).select_related("person"))
+
+
+def is_secret(text: str) -> bool:
+    """Whether calls can be signed with it."""
+    try:
+        return SECRET.fullmatch(text) is not None and bool(Webhook(text))
+    except ValueError:  # not base64 after all
+        return False
+
+
+def new_secret() -> str:
+    return f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
+
+
+def roll_secret(target: AlertTarget, secret: str, now: datetime) -> bool:
+    """Sign with ``secret`` from now on, and for a day with the replaced one as well. Returns whether there was one."""
+    overlaps = target.secret not in ("", secret)
+    if overlaps:
+        target.old_secret, target.old_secret_until = target.secret, now + ROLL_OVERLAP
+    target.secret = secret
+    target.save(update_fields=["secret", "old_secret", "old_secret_until"])
+    return overlaps
+
+
+def end_overlap(target: AlertTarget) -> bool:
+    """The replaced secret signs no more. Returns whether there was one."""
+    return bool(
+        AlertTarget.objects.filter(pk=target.pk)
+        .exclude(old_secret_until=None)
+        .update(old_secret="", old_secret_until=None)
+    )
+
+
+def forget_ended(now: datetime) -> int:
+    """Throw away replaced secrets whose day is over."""
+    return AlertTarget.objects.filter(old_secret_until__lte=now).update(old_secret="", old_secret_until=None)
