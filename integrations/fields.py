@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -9,6 +10,19 @@ from django.core.validators import RegexValidator
 
 from integrations.secrets import hint
 from integrations.types import Setting
+
+# How things begin that people have in their clipboard instead of the key.
+LOOKALIKES = (
+    ("xox", "a Slack token"),
+    ("whsec_", "a webhook's signing secret"),
+    ("sk_live_", "a Stripe key"),
+    ("sk_test_", "a Stripe key"),
+    ("SG.", "a SendGrid key"),
+    ("ghp_", "a GitHub token"),
+    ("https://", "a web address"),
+    ("http://", "a web address"),
+    ("{", "a piece of JSON"),
+)
 
 
 class RowsField(forms.ModelMultipleChoiceField):
@@ -114,8 +128,20 @@ def _plain_field(setting: Setting, validators: list[Any], common: dict[str, Any]
     return forms.CharField(max_length=500, validators=validators, **common)
 
 
-def _validators(setting: Setting) -> list[RegexValidator]:
+def _validators(setting: Setting) -> list[Callable[[str], None]]:
     if not setting.pattern:
         return []
     words = setting.pattern_hint or "This does not look right."
-    return [RegexValidator(rf"\A(?:{setting.pattern})\Z", message=words)]
+    form = RegexValidator(rf"\A(?:{setting.pattern})\Z", message=words)
+    return [_not_of_another_service(setting), form] if setting.secret else [form]
+
+
+def _not_of_another_service(setting: Setting) -> Callable[[str], None]:
+    """Refuses what is plainly something else, which a pattern such as "no spaces" lets through."""
+
+    def check(value: str) -> None:
+        for start, what in LOOKALIKES:
+            if value.startswith(start) and not setting.pattern.startswith(start):
+                raise forms.ValidationError(f"This looks like {what}, not like the {setting.label.lower()}.")
+
+    return check

@@ -66,6 +66,16 @@ def outgoing_name(config: ConnectorConfig, kind: EventKind, name: str, rule: Eve
     return config.prefix + name if kind is EventKind.TRACK else name
 
 
+def fate(config: ConnectorConfig, vendor: Vendor | None, kind: EventKind, name: str) -> tuple[bool, str]:
+    """Whether such an event is sent, and under which name; filters, which look inside the event, are left out."""
+    if vendor is None or kind not in vendor.builders:
+        return False, ""
+    rule = find_rule(config, kind, name)
+    unlisted = kind not in vendor.off_by_default and config.other_events == "send"
+    sent = rule.send if rule is not None else unlisted
+    return sent, outgoing_name(config, kind, name, rule) if sent else ""
+
+
 def find_rule(config: ConnectorConfig, kind: EventKind, name: str) -> EventRule | None:
     """The most specific line of the events table: kind and name, then name alone, then kind alone."""
     index = config.rule_index

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from integrations import registry
 from integrations.models import ConfigVersion, Connector, Source, WriteKey
@@ -106,7 +107,7 @@ def connector_config(row: Connector) -> ConnectorConfig:
     limits = [limit for limit in (row.rate_limit_per_second, vendor.rate_limit if vendor else None) if limit]
     concurrency = [n for n in (row.max_concurrency, vendor.max_concurrency if vendor else None) if n]
     return ConnectorConfig(
-        id=row.id,
+        id=row.id or 0,
         uid=str(row.uid),
         name=row.name,
         vendor=row.vendor,
@@ -119,21 +120,27 @@ def connector_config(row: Connector) -> ConnectorConfig:
         prefix=row.prefix,
         other_events=row.other_events,
         rules=tuple(
-            EventRule(kind=rule.kind, name=rule.name, send=rule.send, send_as=rule.send_as) for rule in row.rules.all()
+            EventRule(kind=rule.kind, name=rule.name, send=rule.send, send_as=rule.send_as)
+            for rule in _lines(row, "rules")
         ),
-        channels={mapping.channel: mapping.field for mapping in row.channels.all()},
-        preferences={mapping.preference: mapping.field for mapping in row.preferences.all()},
+        channels={mapping.channel: mapping.field for mapping in _lines(row, "channels")},
+        preferences={mapping.preference: mapping.field for mapping in _lines(row, "preferences")},
         filters=tuple(
             FilterRule(
                 condition=item.condition, action=item.action, percent=item.percent, path=item.path, fields=item.fields
             )
-            for item in row.filters.all()
+            for item in _lines(row, "filters")
             if item.enabled
         ),
         retry=tuple(row.retry) if isinstance(row.retry, list) else row.retry,
         rate_limit_per_second=min(limits) if limits else None,
         max_concurrency=min(concurrency) if concurrency else None,
     )
+
+
+def _lines(row: Connector, table: str) -> Iterable[Any]:
+    """The lines of one of the connector's tables; a row that is not saved yet has none."""
+    return getattr(row, table).all() if row.pk else ()
 
 
 def _source_route(source: Source) -> SourceRoute:

@@ -18,9 +18,10 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from deliveries import hold, trials
-from deliveries.admin import badges, listing
+from deliveries.admin import badges, event_lines
+from deliveries.admin.trying import saved_config
 from deliveries.models import Event
-from integrations import history, registry
+from integrations import history, registry, selectors
 from integrations.admin.pages import changes, demand
 from integrations.forms import ConnectorForm
 from integrations.models import ChannelMapping, Connector, EventRule, PreferenceMapping, Source
@@ -65,6 +66,7 @@ class CatalogPages:
     catalog_pages = (
         ("new/", "catalog", "add"),
         ("new/<slug:service>/", "first_step", "new"),
+        ("new/<slug:service>/preview/", "preview_new", "preview_new"),
         ("<int:pk>/setup/<slug:step>/", "step", "setup"),
         ("<int:pk>/discard/", "discard", "discard"),
     )
@@ -93,10 +95,7 @@ class CatalogPages:
 
     def first_step(self: Any, request: HttpRequest, service: str) -> HttpResponse:
         demand(request, ADD)
-        vendor = registry.get(service)
-        if vendor is None or not vendor.sends:
-            raise Http404("There is no such service.")
-        row = Connector(vendor=service, status=Connector.Status.OFF)
+        row, vendor = _unsaved(service)
         form = ConnectorForm(request.POST or None, instance=row, only=STEPS[0].groups)
         if request.method == "POST" and form.is_valid():
             with transaction.atomic():
@@ -106,7 +105,12 @@ class CatalogPages:
             return redirect(self.link("setup", connector.pk, _after(vendor, "keys")))
         if not form.is_bound:
             form.initial["name"] = _free_name(vendor)
-        return self._show_step(request, None, vendor, STEPS[0], form, {})
+        return self._show_step(request, _unsaved(service)[0], vendor, STEPS[0], form, {})
+
+    def preview_new(self: Any, request: HttpRequest, service: str) -> HttpResponse:
+        """*Try it* and the mistakes at their fields before there is a row."""
+        demand(request, ADD)
+        return self.preview_row(request, _unsaved(service)[0])
 
     def step(self: Any, request: HttpRequest, pk: int, step: str) -> HttpResponse:
         demand(request, ADD)
@@ -136,7 +140,7 @@ class CatalogPages:
     def _show_step(
         self: Any,
         request: HttpRequest,
-        row: Connector | None,
+        row: Connector,
         vendor: Vendor,
         step: Step,
         form: Any,
@@ -145,22 +149,24 @@ class CatalogPages:
     ) -> HttpResponse:
         steps = steps_for(vendor)
         at = steps.index(step)
+        snapshot = selectors.snapshot()
+        config = saved_config(row, snapshot)
         context: dict[str, Any] = {
-            "connector": row,
+            "connector": row if row.pk else None,
             "vendor": vendor,
             "step": step,
             "steps": [(one, number < at, number == at) for number, one in enumerate(steps)],
             "back": steps[at - 1].slug if at else "",
             "form": form,
             "tables": lists,
-            "names": listing.recent_names(),
-            "fields": self.seen_fields(request, row, lists) if row is not None else [],
+            "names": event_lines.recent().names(),
+            "clashes": event_lines.annotate(config, lists, snapshot),
+            "fields": self.seen_fields(request, row, lists),
             "crumbs": [*self.crumbs(), ("Add a connector", self.link("add"))],
+            **self.preview_context(request, row, config),
         }
-        if row is not None:
-            context |= self.preview_context(request, row)
-            context |= _summary(row, vendor) if step.slug == "on" else {}
-            context |= {"trials": trials.last(row), **(tested or {})} if step.slug == "test" else {}
+        context |= _summary(row, vendor) if step.slug == "on" else {}
+        context |= {"trials": trials.last(row), **(tested or {})} if step.slug == "test" else {}
         title = f"{vendor.label}: {step.label}"
         return self.show(request, "console/wizard.html", title, **context)
 
@@ -183,6 +189,14 @@ class CatalogPages:
             connector.delete()
             messages.success(request, "The draft is gone.")
         return redirect(self.link("changelist"))
+
+
+def _unsaved(service: str) -> tuple[Connector, Vendor]:
+    """What the first step begins with. Raises Http404 where nothing can be sent to such a service."""
+    vendor = registry.get(service)
+    if vendor is None or not vendor.sends:
+        raise Http404("There is no such service.")
+    return Connector(vendor=service, status=Connector.Status.OFF), vendor
 
 
 def _after(vendor: Vendor, slug: str) -> str:

@@ -16,11 +16,11 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from deliveries import backfill, hold, replay
-from deliveries.admin import badges, fields_seen, figures, listing
+from deliveries.admin import badges, event_lines, fields_seen, figures
 from deliveries.admin.catalog import CatalogPages
 from deliveries.admin.connector_list import ListPages
-from deliveries.admin.trying import TestPages
-from integrations import configuration, copying, history, registry, rolling
+from deliveries.admin.trying import TestPages, saved_config
+from integrations import configuration, copying, history, registry, rolling, selectors
 from integrations.admin.pages import changes, demand
 from integrations.forms import ConnectorForm
 from integrations.models import Connector
@@ -57,7 +57,8 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             if all(valid):
                 return self._save(request, connector, form, lists)
             connector = self.row(pk)  # as it is stored: the form has changed the one it was given
-        now = timezone.now()
+        now, snapshot = timezone.now(), selectors.snapshot()
+        config = saved_config(connector, snapshot)
         report = badges.reports([connector], now)[pk]
         context: dict[str, Any] = {
             "connector": connector,
@@ -65,7 +66,8 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             "badge": report.health,
             "form": form,
             "tables": lists,
-            "names": listing.recent_names(),
+            "names": event_lines.recent().names(),
+            "clashes": event_lines.annotate(config, lists, snapshot),
             "strip": {**report.counts, "total": sum(report.counts.values())},
             "old_key_until": connector.old_secrets_until if connector.old_secrets else None,
             "held": figures.held_of(connector),
@@ -76,7 +78,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             "fields": self.seen_fields(request, connector, lists),
             "crumbs": self.crumbs(),
             "traffic_lately": figures.traffic_since(connector, now, hours=1),
-            **self.preview_context(request, connector),
+            **self.preview_context(request, connector, config),
         }
         return self.show(request, "console/connector.html", connector.name, **context)
 

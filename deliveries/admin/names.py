@@ -65,14 +65,7 @@ def _names() -> list[dict[str, Any]]:
 def _fate(config: Any, kind: str, name: str) -> dict[str, Any]:
     """What this connector does with such an event: whether it sends it, and under which name."""
     vendor = registry.get(config.vendor)
-    rule = mapping.find_rule(config, EventKind(kind), name)
-    handled = vendor is not None and EventKind(kind) in vendor.builders
-    if rule is not None:
-        sent = rule.send and handled
-    else:
-        default = vendor is not None and EventKind(kind) not in vendor.off_by_default
-        sent = handled and default and config.other_events == "send"
-    outgoing = mapping.outgoing_name(config, EventKind(kind), name, rule) if sent else ""
+    sent, outgoing = mapping.fate(config, vendor, EventKind(kind), name)
     return {"config": config, "sent": sent and config.status != "off", "as": outgoing if outgoing != name else ""}
 
 

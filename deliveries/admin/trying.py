@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from deliveries import preview, trials
-from deliveries.admin import badges
+from deliveries.admin import badges, event_lines
 from deliveries.models import Event
 from integrations import history, registry, selectors
 from integrations.admin.pages import changes, demand
@@ -32,31 +32,41 @@ class TestPages:
         ("<int:pk>/test/send/", "send_test", "send_test"),
     )
 
-    def preview_context(self: Any, request: HttpRequest, connector: Connector) -> dict[str, Any]:
+    def preview_context(
+        self: Any, request: HttpRequest, connector: Connector, config: ConnectorConfig | None = None
+    ) -> dict[str, Any]:
         """The panel beside a form, for what is saved."""
         vendor = registry.get(connector.vendor)
         if vendor is None or not request.user.has_perm(OPERATE):
             return {"panel": None}
-        # The snapshot in memory, which is up to date: reading the four tables once more would be four queries.
-        config = selectors.snapshot().connectors.get(connector.pk) or selectors.connector_config(connector)
-        return {"panel": _panel(config, vendor, _sample({}, connector, vendor)), "samples": _samples()}
+        panel = _panel(config or saved_config(connector), vendor, _sample({}, connector, vendor))
+        path = self.link("preview", connector.pk) if connector.pk else self.link("preview_new", connector.vendor)
+        return {"panel": panel, "samples": _samples(), "preview_url": path}
 
     def preview_form(self: Any, request: HttpRequest, pk: int) -> HttpResponse:
         """The panel for what stands in the form that was posted. Saves nothing, sends nothing."""
         demand(request, OPERATE)
-        connector = self.row(pk)
-        vendor = registry.get(connector.vendor)
-        data = request.POST if request.method == "POST" else None
-        form, lists = ConnectorForm(data, instance=connector), tables(connector, data)
-        mistakes = []
-        if data is not None and not form.is_valid():
-            mistakes = [f"{form.fields[n].label}: {e}" for n, all_ in form.errors.items() if n in data for e in all_]
-        if data is not None:
-            form.fill()
+        return self.preview_row(request, self.row(pk))
+
+    def preview_row(self: Any, request: HttpRequest, connector: Connector) -> HttpResponse:
+        """The panel, and beside it what belongs elsewhere on the page: the mistakes at their fields, as far as
+        somebody has been there, when events were last seen, and names that clash."""
+        vendor, data = registry.get(connector.vendor), request.POST if request.method == "POST" else None
+        form = ConnectorForm(data, instance=connector)
+        lists = tables(connector, data) if connector.pk else {}
         present = {name: table for name, table in lists.items() if data is not None and f"{name}-TOTAL_FORMS" in data}
+        context: dict[str, Any] = {"connector": connector}
+        if data is not None:
+            form.is_valid()
+            form.fill()
+            fields = [*form, *(field for table in present.values() for line in table for field in line)]
+            touched = set(data.getlist("touched"))
+            context["touched"] = [field for field in fields if field.html_name in touched]
         config = config_from(connector, present)
+        context["clashes"] = event_lines.annotate(config, present, selectors.snapshot())
+        context["lines"] = present.get("rules", ())
         panel = _panel(config, vendor, _sample(request.POST, connector, vendor)) if vendor else None
-        return self.show(request, "console/panel_body.html", "", panel=panel, mistakes=mistakes, connector=connector)
+        return self.show(request, "console/panel_pieces.html", "", panel=panel, **context)
 
     def test_page(self: Any, request: HttpRequest, pk: int) -> HttpResponse:
         demand(request, OPERATE)
@@ -98,6 +108,11 @@ class TestPages:
             return self.test_step(request, connector, vendor, context)
         crumbs = [*self.crumbs(), (connector.name, self.link("change", pk))]
         return self.show(request, "console/test.html", "Send a test event", crumbs=crumbs, **context)
+
+
+def saved_config(connector: Connector, snapshot: selectors.Snapshot | None = None) -> ConnectorConfig:
+    """From the snapshot in memory, which is up to date: reading the four tables once more would be four queries."""
+    return (snapshot or selectors.snapshot()).connectors.get(connector.pk) or selectors.connector_config(connector)
 
 
 def _checks(vendor: Vendor, verdict: Verdict | None, result: preview.Tested) -> list[tuple[str, str]]:

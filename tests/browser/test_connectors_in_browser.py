@@ -100,3 +100,23 @@ def test_ticked_connectors_are_paused_and_enter_on_a_tick_presses_nothing(page: 
     assert list(Change.objects.values_list("words", flat=True)) == ["Paused"]
     at.get_by_role("link", name="Resume… Segment – production").click()
     at.wait_for_url(f"**/connectors/{rows.connector.pk}/#resume")
+
+
+def test_a_mistake_shows_at_its_field_while_typing_and_goes_again(page: Any, rows: Any) -> None:
+    at = page("light", "/connectors/new/segment/")
+    key, errors = at.locator("#id_secret_write_key"), at.locator("#errors-secret_write_key")
+    key.fill("xoxb-1234")
+    errors.get_by_text("This looks like a Slack token, not like the write key.").wait_for()
+    assert key.get_attribute("aria-invalid") == "true"
+    key.fill("wk_1234567890ab")
+    errors.get_by_text("This looks like").wait_for(state="detached")
+    assert key.get_attribute("aria-invalid") == "false"
+
+
+def test_a_clash_is_said_while_typing(page: Any, rows: Any) -> None:
+    at = page("light", f"/connectors/{rows.draft.pk}/setup/events/")
+    at.get_by_role("button", name="Add an event").click()
+    at.get_by_label("Name – new line").fill("Flow Done")
+    at.locator("#id_rules-0-send_as").fill("Response Submitted")
+    at.locator("#clashes").get_by_text("Flow Done, Response Submitted.").wait_for()
+    assert at.locator("#seen-rules-0").inner_text() == "not yet"

@@ -22,7 +22,7 @@ LOOKS = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (3
 # Parts that a script puts into a page; they are looked at there.
 PIECES = {
     *("source_first", "integrations_connector_preview", "deliveries_delivery_live", "deliveries_replay_live"),
-    "jobs_live",
+    *("jobs_live", "integrations_connector_preview_new"),
 }
 KILOBYTES, REQUESTS = 150, 12
 

@@ -112,15 +112,38 @@
   /* The preview beside a form: recomputed by the server from what stands in the form, never saved, never sent. */
   all("form[data-preview]").forEach((form) => {
     const target = document.getElementById(form.dataset.target);
+    const touched = new Set();
     let timer;
     const refresh = async () => {
       try {
-        const answer = await fetch(form.dataset.preview, { method: "POST", body: new FormData(form) });
-        if (answer.ok && !answer.redirected) target.innerHTML = await answer.text();
+        const body = new FormData(form);
+        touched.forEach((name) => body.append("touched", name));
+        const answer = await fetch(form.dataset.preview, { method: "POST", body });
+        if (answer.ok && !answer.redirected) place(target, await answer.text());
       } catch { /* Stays as it was. */ }
     };
-    form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(refresh, 400); });
+    form.addEventListener("input", (event) => {
+      touched.add(event.target.name); /* nobody is told of a mistake in a field where they have not been yet */
+      clearTimeout(timer);
+      timer = setTimeout(refresh, 400);
+    });
   });
+
+  /* The answer holds the panel, and pieces for other places of the page: a field's mistakes, say. */
+  function place(target, html) {
+    const found = document.createElement("div");
+    found.innerHTML = html;
+    all("template[data-into]", found).forEach((piece) => {
+      const at = document.getElementById(piece.dataset.into);
+      if (at && at.innerHTML.trim() !== piece.innerHTML.trim()) {
+        at.innerHTML = piece.innerHTML;
+        const input = document.getElementById(piece.dataset.into.replace("errors-", "id_"));
+        if (input) input.setAttribute("aria-invalid", String(at.childElementCount > 0));
+      }
+      piece.remove();
+    });
+    target.replaceChildren(...found.childNodes);
+  }
 
   /* Beside a mapping: how often the field that is being typed was there lately. */
   document.addEventListener("input", (event) => {

@@ -1,0 +1,81 @@
+"""Beside the lines of an events table: when each event was last seen, and which would go out under one name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Exists, Max, OuterRef
+
+from deliveries.models import Event
+from integrations import clashes, registry
+from integrations.clashes import Clash
+from integrations.selectors import Snapshot
+from integrations.tables import Table
+from integrations.types import ConnectorConfig
+
+KEPT = 15  # seconds: the preview asks at every pause in typing
+# Ids back from the newest event. There is no index by name, and reading all events would take seconds at a million.
+LOOKED_AT = 5000
+Key = tuple[int, str, str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """(source, type, name) → when such an event last came in. ``whole``: no older events were left out."""
+
+    last: Mapping[Key, datetime]
+    whole: bool
+
+    def of(self, sources: frozenset[int]) -> dict[tuple[str, str], datetime]:
+        """(type, name) → when, from these sources; from all where there are none yet, as in a draft."""
+        found: dict[tuple[str, str], datetime] = {}
+        for (source, kind, name), at in self.last.items():
+            if not sources or source in sources:
+                found[kind, name] = max(at, found.get((kind, name), at))
+        return found
+
+    def names(self) -> list[str]:
+        return sorted({name or kind for _, kind, name in self.last}, key=str.lower)
+
+
+def recent() -> Seen:
+    found: Seen | None = cache.get("events-seen-lately")
+    if found is None:
+        found = _recent()
+        cache.set("events-seen-lately", found, KEPT)
+    return found
+
+
+def _recent() -> Seen:
+    older = Event.objects.filter(id__lte=OuterRef("id") - LOOKED_AT)
+    newest, more = Event.objects.order_by("-id").values_list("id", Exists(older)).first() or (0, False)
+    rows = Event.objects.filter(id__gt=newest - LOOKED_AT, refused="").order_by()
+    last = rows.values_list("source_id", "type", "name").annotate(last=Max("received_at"))
+    return Seen({(source, kind, name): at for source, kind, name, at in last}, not more)
+
+
+def annotate(config: ConnectorConfig, lists: Mapping[str, Table], snapshot: Snapshot) -> list[Clash]:
+    """Put ``last_seen`` and ``not_seen`` on each line of the events table; returns what clashes by ``config``."""
+    if "rules" not in lists:
+        return []
+    seen = recent()
+    routes = snapshot.sources.values()
+    mine = seen.of(frozenset(route.id for route in routes if any(key == config.id for key, _ in route.connectors)))
+    for line in lists["rules"]:
+        _annotate(line, mine, seen.whole)
+    return clashes.find(config, registry.get(config.vendor), mine)
+
+
+def _annotate(line: Any, seen: Mapping[tuple[str, str], datetime], whole: bool) -> None:
+    kind, name = str(line["kind"].value() or ""), str(line["name"].value() or "").strip()
+    times = _times(seen.items(), kind, name) if kind or name else []
+    line.last_seen = max(times, default=None)
+    line.not_seen = "" if times or not (kind or name) else "not yet" if whole else f"not in the last {LOOKED_AT:,}"
+
+
+def _times(seen: Iterable[tuple[tuple[str, str], datetime]], kind: str, name: str) -> list[datetime]:
+    return [at for (one, called), at in seen if kind in ("", one) and name in ("", called)]
