@@ -65,7 +65,11 @@ CHOICES = {
         "before={middle}",
     ),
     "deliveries_replay_add": ("status=failed", "status=failed&connector={connector}&cause=key_refused", "range=24h"),
-    "deliveries_problem_changelist": ("view=ended",),
+    "deliveries_problem_changelist": (
+        *("view=ended", "view=all", "state=closed", "connector={connector}", "cause=timeout&view=all"),
+        "range=24h",
+    ),
+    "deliveries_replay_changelist": ("state=running", "connector={connector}", "cause=timeout", "range=24h"),
     "events_seen": ("source={source}",),
     "integrations_change_changelist": ("kind=connector", "by=Ann"),
     "integrations_source_add": ("service=customerio",),

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import Any
+
 from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
-from deliveries import explained
-from deliveries.admin import listing
-from deliveries.alarm import Problem
+from deliveries import explained, log
+from deliveries.admin import listing, words
+from deliveries.alarm import AlertRule, Problem
 from deliveries.core import problem_words
 from integrations.admin.pages import PageAdmin, changes
 
 OPERATE = "integrations.operate_connector"
 LIVE = ("open", "seen")
+ENDED = ("solved", "closed")
+VIEWS = {"": ("Open", LIVE), "ended": ("Ended", ENDED), "all": ("All", (*LIVE, *ENDED))}
+FILTERS = ("connector", "cause", "state", "range", "since", "until")
 
 
 @admin.register(Problem)
@@ -27,14 +35,25 @@ class ProblemAdmin(PageAdmin):
     )
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
-        rows = Problem.objects.select_related("connector")
-        ended = request.GET.get("view") == "ended"
-        rows = rows.exclude(state__in=LIVE) if ended else rows.filter(state__in=LIVE)
+        """The open ones; with ``view`` in the address the ended ones or all, and with a state those alone."""
+        params = request.GET
+        view = _view(params)
+        rows, error = Problem.objects.select_related("connector"), ""
         try:
-            page = listing.page(rows, request.GET)
-        except ValueError:
-            page = listing.page(rows, {})
-        return self.show(request, "console/problems.html", "Problems", page=page, ended=ended)
+            page = listing.page(_filtered(rows, params, view), params)
+        except ValueError as mistake:
+            page, error = listing.page(rows.filter(state__in=VIEWS[view][1]), {}), str(mistake)
+        return self.show(
+            request,
+            "console/problems.html",
+            "Problems",
+            page=page,
+            error=error,
+            view=view,
+            views=[(code, label) for code, (label, _) in VIEWS.items()],
+            filtered=any(params.get(name) for name in FILTERS),
+            **_choices(view),
+        )
 
     def page(self, request: HttpRequest, pk: int) -> HttpResponse:
         problem = get_object_or_404(Problem.objects.select_related("connector", "sample__event"), pk=pk)
@@ -47,17 +66,65 @@ class ProblemAdmin(PageAdmin):
 
     @changes(OPERATE)
     def mark_seen(self, request: HttpRequest, pk: int) -> HttpResponse:
-        problem = get_object_or_404(Problem, pk=pk, state__in=LIVE)
+        problem = get_object_or_404(Problem.objects.select_related("connector"), pk=pk, state__in=LIVE)
         problem.state, problem.seen_by = Problem.State.SEEN, str(request.user)
-        problem.note = request.POST.get("note", "").strip()[:300]
+        if "note" in request.POST:  # the list's button asks for none, and must not wipe one out
+            problem.note = request.POST["note"].strip()[:300]
         problem.save(update_fields=["state", "seen_by", "note"])
-        messages.success(request, "Marked as seen: no more reminders about it.")
-        return redirect(self.link("change", pk))
+        messages.success(request, f"{problem.title}: marked as seen. Nobody is reminded of it any more.")
+        return self._back(request, self.link("change", pk))
 
     @changes(OPERATE)
     def close(self, request: HttpRequest, pk: int) -> HttpResponse:
-        problem = get_object_or_404(Problem, pk=pk, state__in=LIVE)
+        problem = get_object_or_404(Problem.objects.select_related("connector"), pk=pk, state__in=LIVE)
         problem.state, problem.seen_by, problem.ended_at = Problem.State.CLOSED, str(request.user), timezone.now()
         problem.save(update_fields=["state", "seen_by", "ended_at"])
-        messages.success(request, "Closed. If it happens again, a new problem opens.")
-        return redirect(self.link("changelist"))
+        messages.success(request, f"{problem.title}: closed. If it happens again, a new problem opens.")
+        return self._back(request, self.link("changelist"))
+
+    def _back(self, request: HttpRequest, usual: str) -> HttpResponse:
+        """To the list as it was filtered, for who pressed a button of one of its lines."""
+        return redirect(listing.back(request, self.link("changelist")) or usual)
+
+
+def _view(params: Mapping[str, str]) -> str:
+    """Which of the saved views. A state that is asked for alone says it too, so that a kept address stays true."""
+    if params.get("view") in VIEWS:
+        return params["view"]
+    return "ended" if params.get("state") in ENDED else ""
+
+
+def _filtered(rows: QuerySet[Problem], params: Mapping[str, str], view: str) -> QuerySet[Problem]:
+    """Raises ValueError for what is no filter."""
+    rows = rows.filter(state__in=VIEWS[view][1])
+    if state := params.get("state"):
+        rows = rows.filter(state=state)
+    if connector := params.get("connector"):
+        rows = rows.filter(connector_id=log.identifier(connector, "connector"))
+    if cause := params.get("cause"):
+        rows = rows.filter(Q(cause=cause) | Q(cause="", kind=cause))
+    for name, moment in listing.time_filter(params, timezone.now()).items():
+        rows = rows.filter(**{BOUNDS[name]: log.parse_time(moment, name)})
+    return rows
+
+
+BOUNDS = {
+    "since": "last_seen_at__gte",
+    "until": "opened_at__lt",
+}  # a problem lasts: what it shares with the time counts
+
+
+def _choices(view: str) -> dict[str, Any]:
+    """What the filters offer: only what there is."""
+    rows = Problem.objects.order_by()
+    named = rows.exclude(connector=None).values_list("connector_id", "connector__name").distinct()
+    causes = {cause or kind for kind, cause in rows.values_list("kind", "cause").distinct()}
+    kinds = dict(AlertRule.Kind.choices)
+    return {
+        "connectors": sorted(((str(key), name) for key, name in named), key=lambda one: one[1].lower()),
+        "causes": sorted(
+            ((one, words.REASONS.get(one) or str(kinds.get(one, one))) for one in causes), key=itemgetter(1)
+        ),
+        "states": [(state.value, state.label) for state in Problem.State if state in VIEWS[view][1]],
+        "ranges": [(code, label) for code, (label, _) in listing.RANGES.items()],
+    }

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
 
 from deliveries import backfill, log, replay
 from deliveries.admin import badges, listing, words
@@ -17,6 +19,12 @@ from deliveries.replay_plan import PAST_IDENTIFIES
 from integrations import registry
 from integrations.admin.pages import PageAdmin, changes, demand
 from integrations.models import Connector
+from integrations.types import Cause
+
+FILTERS = ("state", "connector", "cause", "range", "since", "until")
+# What never fails is never asked for in a replay of what failed.
+REPLAYED = tuple(code for code in words.REASONS if code not in (Cause.PAUSED, Cause.ERASED))
+BOUNDS = {"since": "created_at__gte", "until": "created_at__lt"}
 
 
 @admin.register(Replay)
@@ -31,14 +39,20 @@ class ReplayAdmin(PageAdmin):
     )
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
-        rows = Replay.objects.order_by("-id")
+        names, error = _connector_names(), ""
         try:
-            found = listing.page(rows, request.GET)
-        except ValueError:  # no id to go on from: from the newest one, then
-            found = listing.page(rows, {})
-        names = _connector_names()
+            found = listing.page(_filtered(request.GET, names), request.GET)
+        except ValueError as mistake:  # from the newest one of all, then
+            found, error = listing.page(Replay.objects.all(), {}), str(mistake)
         shown = [{**row, "what": in_words(row["filters"], names)} for row in replay.progress_of(found.rows)]
-        return self.show(request, "console/replays.html", "Replays", page=found, replays=shown)
+        context = {
+            "states": Replay.State.choices,
+            "connectors": sorted(names.items(), key=lambda one: one[1].lower()),
+            "causes": [(code, label) for code, label in words.REASONS.items() if code in REPLAYED],
+            "ranges": [(code, label) for code, (label, _) in listing.RANGES.items()],
+            "filtered": any(request.GET.get(name) for name in FILTERS),
+        }
+        return self.show(request, "console/replays.html", "Replays", page=found, replays=shown, error=error, **context)
 
     def new_page(self, request: HttpRequest) -> HttpResponse:
         """Looks only: what a press on the button would send again."""
@@ -99,7 +113,7 @@ class ReplayAdmin(PageAdmin):
         row = get_object_or_404(Replay, pk=pk)
         replay.stop(row, by=str(request.user))
         messages.success(request, "Stopped. What was already sent stays sent.")
-        return redirect(self.link("change", pk))
+        return redirect(listing.back(request, self.link("changelist")) or self.link("change", pk))
 
 
 def _progress(row: Replay) -> dict[str, Any]:
@@ -112,6 +126,23 @@ def replay_filters(params: Mapping[str, str]) -> dict[str, Any]:
     """What the list's address asks for, without its paging. Raises ValueError."""
     filters = {name: params[name] for name in log.DELIVERY_FILTERS if params.get(name)}
     return log.clean({**filters_of(params), **{k: v for k, v in filters.items() if k in ("since", "until")}})
+
+
+def _filtered(params: Mapping[str, str], names: Mapping[str, str]) -> QuerySet[Replay]:
+    """The replays that the address asks for. Raises ValueError for what is no filter."""
+    rows = Replay.objects.all()
+    if state := params.get("state"):
+        rows = rows.filter(state=state)
+    if connector := params.get("connector"):
+        # As the list's address has it, or as a script may have written it.
+        known = names.get(str(log.identifier(connector, "connector")), "")
+        rows = rows.filter(Q(filters__connector=connector) | Q(filters__connector=known))
+    if cause := params.get("cause"):
+        # One of several, divided by commas. No reason's code is a part of another's.
+        rows = rows.filter(filters__cause__icontains=cause)
+    for name, moment in listing.time_filter(params, timezone.now()).items():
+        rows = rows.filter(**{BOUNDS[name]: log.parse_time(moment, name)})
+    return rows
 
 
 def _connector_names() -> dict[str, str]:
