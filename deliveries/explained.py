@@ -11,6 +11,7 @@ import orjson
 from deliveries.core import causes, retry
 from deliveries.models import Attempt, Delivery
 from integrations import registry
+from integrations.models import Connector
 
 
 def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> causes.Explanation:
@@ -32,6 +33,7 @@ def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> ca
         max_tries=most_tries(delivery.connector.retry),
         next_attempt_at=delivery.next_attempt_at if delivery.open else None,
         now=now,
+        connector_on=delivery.connector.status == Connector.Status.ACTIVE,
     )
 
 

@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from deliveries import pace, release
 from deliveries.engine.writing import write_transaction
 from deliveries.log import OPEN, UNUSUAL, Among, BadValue
 from deliveries.models import Delivery, Lane, Status
@@ -26,7 +27,7 @@ from integrations.models import Connector
 from integrations.types import Cause
 
 SERVER = "Signalbox"
-BACKLOGS = ("send", "discard", "keep", "newest")
+BACKLOGS = ("send", "discard", "keep", "newest", "older")
 BATCH = 1000
 
 
@@ -42,6 +43,7 @@ def pause(connector: Connector, *, by: str, reason: str = "", resume_at: datetim
     if connector.status == Connector.Status.OFF or connector.archived_at is not None:
         raise NotPossible(f"{connector.name} is switched off, so there is nothing to pause.")
     _save(connector, Connector.Status.PAUSED, by=by, reason=reason, resume_at=resume_at)
+    release.end(connector, timezone.now())
     return _hold(_waiting(connector))
 
 
@@ -52,37 +54,77 @@ def stop(connector: Connector, *, reason: str) -> int:
     return pause(connector, by=SERVER, reason=reason)
 
 
-def resume(connector: Connector, *, by: str, backlog: str = "send") -> dict[str, int]:
+def resume(
+    connector: Connector,
+    *,
+    by: str,
+    backlog: str = "send",
+    per_minute: int | str | None = None,
+    older_than_hours: int | None = None,
+) -> dict[str, int]:
     """Send again, and decide on what is held; also for a connector that was resumed before and kept its backlog.
 
     ``backlog``: ``send`` them all, oldest first; ``discard`` them; ``keep`` them held; ``newest`` sends only the newest
-    of each person and discards the others. Returns how many were released and discarded.
-    Raises NotPossible for a connector that is off, ValueError for an unknown choice.
+    of each person and discards the others; ``older`` discards those that came in more than ``older_than_hours`` ago and
+    sends the others. They go at ``per_minute``, or as fast as the connector takes them. Returns how many were released
+    (with a speed: are being released) and discarded.
+    Raises NotPossible for a connector that is off, ValueError for an unknown choice or speed.
     """
     if backlog not in BACKLOGS:
         raise BadValue(f"backlog: “{str(backlog)[:50]}” is not one of {', '.join(BACKLOGS)}.")
+    if backlog == "older" and not older_than_hours:
+        raise BadValue("older_than_hours: say how old they may be at most, in hours.")
+    speed = pace.parse(per_minute, pace.most_of(connector), connector.name)
     if connector.status == Connector.Status.OFF or connector.archived_at is not None:
         raise NotPossible(f"{connector.name} is switched off. Switch it on first.")
+    now = timezone.now()
+    _hold(release.end(connector, now))  # of an earlier choice: this one is about all that is still here
     if connector.status == Connector.Status.PAUSED:
         _activate(connector, by=by)
-    counts = {"released": 0, "discarded": 0}
-    held = Delivery.objects.filter(connector=connector, status=Status.HELD).filter(Among(UNUSUAL))
-    if backlog == "discard":
-        counts["discarded"] = skip(held, Cause.PAUSED, f"Thrown away by {by} when the connector was resumed.")
-    if backlog == "newest":
-        detail = f"Left out by {by}: of what was held, only the newest event of each person was sent."
-        counts["discarded"] = _skip_older(held, detail)
-    if backlog in ("send", "newest"):
-        counts["released"] = _release(held)
+    held = release.held_of(connector.pk)
+    counts = {"released": 0, "discarded": _discard(held, backlog, older_than_hours or 0, by=by, now=now)}
+    if backlog in ("send", "newest", "older"):
+        counts["released"] = release.begin(connector, by=by, per_minute=speed, now=now)
+        if not speed:
+            counts["released"] = _release(held)
     _wake()
     return counts
+
+
+def _discard(held: QuerySet[Delivery], backlog: str, hours: int, *, by: str, now: datetime) -> int:
+    """Skip what the choice throws away; returns how many that were."""
+    if backlog == "discard":
+        return skip(held, Cause.PAUSED, f"Thrown away by {by} when the connector was resumed.")
+    if backlog == "newest":
+        detail = f"Left out by {by}: of what was held, only the newest event of each person was sent."
+        return _skip_older(held, detail)
+    if backlog == "older":
+        detail = f"Thrown away by {by} when the connector was resumed: it was more than {age(hours)} old."
+        return skip(held.filter(created_at__lt=now - timedelta(hours=hours)), Cause.PAUSED, detail)
+    return 0
+
+
+def in_words(counts: dict[str, int], per_minute: str = "") -> str:
+    """What a resumption did, as the end of a sentence."""
+    released, discarded = counts["released"], counts["discarded"]
+    speed = f", {int(per_minute):,} a minute" if per_minute else ""
+    parts = [f"{released:,} held {'is' if released == 1 else 'are'} being sent{speed}" if released else ""]
+    parts.append(f"{discarded:,} {'was' if discarded == 1 else 'were'} thrown away" if discarded else "")
+    return ", ".join(filter(None, parts)) or "nothing was released"
+
+
+def age(hours: int) -> str:
+    """ "1 hour", "36 hours", "3 days"."""
+    count, unit = (hours // 24, "day") if hours >= 48 and hours % 24 == 0 else (hours, "hour")
+    return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
 
 
 def switch_off(connector: Connector, *, by: str, reason: str = "") -> int:
     """Keep nothing any more. Returns how many waiting and held deliveries were skipped."""
     _save(connector, Connector.Status.OFF, by=by, reason=reason)
+    release.end(connector, timezone.now())
     detail = f"The connector was switched off by {by}."
-    held = Delivery.objects.filter(connector=connector, status=Status.HELD).filter(Among(UNUSUAL))
+    held = release.held_of(connector.pk)
     return skip(_waiting(connector), Cause.SWITCHED_OFF, detail) + skip(held, Cause.SWITCHED_OFF, detail)
 
 
@@ -93,9 +135,11 @@ def switch_on(connector: Connector, *, by: str) -> None:
 
 
 def expire_held(now: datetime) -> int:
-    """Skip what has been held for longer than HOLD_DAYS. Returns how many."""
+    """Skip what has been held for longer than HOLD_DAYS, but for what is on its way at a chosen speed. Returns how
+    many."""
     days = settings.HOLD_DAYS
     old = Delivery.objects.filter(status=Status.HELD, created_at__lt=now - timedelta(days=days)).filter(Among(UNUSUAL))
+    old = old.exclude(connector_id__in=release.running().values("connector_id"))
     return skip(old, Cause.PAUSED, f"Held for more than {days} days while the connector was paused.", now=now)
 
 

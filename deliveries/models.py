@@ -272,5 +272,6 @@ from deliveries.alarm import Problem as Problem  # noqa: E402
 from deliveries.erasures import Erasure as Erasure  # noqa: E402
 from deliveries.jobs import JobRun as JobRun  # noqa: E402
 from deliveries.ledger import Book as Book  # noqa: E402
+from deliveries.resumptions import Resumption as Resumption  # noqa: E402
 from deliveries.tally import Tally as Tally  # noqa: E402
 from deliveries.trials import Trial as Trial  # noqa: E402

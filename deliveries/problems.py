@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Max, Min, Q, Sum
 
+from deliveries import release
 from deliveries.alarm import AlertRule, Problem
 from deliveries.engine.claim import due_times
 from deliveries.ledger import Book
@@ -115,7 +116,8 @@ def look(limits: Limits, now: datetime) -> Iterator[Found]:
                 yield Found(key, Kind.OVERDUE.value, at=now)
     if limits.any(Kind.HELD):
         rows = Delivery.objects.filter(Among(UNUSUAL), status=Status.HELD).order_by().values("connector_id")
-        for row in rows.annotate(oldest=Min("created_at"), count=Count("id")):
+        on_their_way = release.running().values("connector_id")  # held only for their moment: these are not dropped
+        for row in rows.exclude(connector_id__in=on_their_way).annotate(oldest=Min("created_at"), count=Count("id")):
             limit = limits.of(Kind.HELD, row["connector_id"])
             if limit is not None and now - row["oldest"] >= timedelta(days=settings.HOLD_DAYS) * limit / 100:
                 yield Found(row["connector_id"], Kind.HELD.value, count=row["count"], at=now)

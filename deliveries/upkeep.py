@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
-from deliveries import alerts, books, erase, hold, problems, queue, recipients, retention, tally
+from deliveries import alerts, books, erase, hold, problems, queue, release, retention, tally
 from deliveries.engine.claim import due_times
 from deliveries.engine.writing import checkpoint
 from deliveries.lifeline import stopping
@@ -21,6 +21,7 @@ def sweep(now: datetime) -> None:
     """Every minute: resume what is to resume, hold what slipped past a pause, and wake a drain if anything is due."""
     hold.resume_due(now)
     hold.hold_strays(now)
+    release.advance_all(now)
     for replay_id in Replay.objects.filter(state__in=["preparing", "running"]).values_list("id", flat=True):
         queue.advance_replay(replay_id)
     if erase.due(now):
@@ -38,7 +39,6 @@ def hourly(now: datetime) -> None:
     next hour does the rest."""
     hold.expire_held(now)
     rolling.forget_ended(now)
-    recipients.forget_ended(now)
     tally.refresh(now)
     started = time.monotonic()
     books.check(now, goes_on=lambda: time.monotonic() < started + BOOKS_SECONDS and not stopping())

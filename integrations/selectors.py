@@ -104,7 +104,6 @@ def connector_config(row: Connector) -> ConnectorConfig:
     base_url = row.endpoint or (row.region.base_url if row.region else "")
     if not base_url and vendor and vendor.regions:
         base_url = vendor.regions[0].base_url
-    limits = [limit for limit in (row.rate_limit_per_second, vendor.rate_limit if vendor else None) if limit]
     concurrency = [n for n in (row.max_concurrency, vendor.max_concurrency if vendor else None) if n]
     return ConnectorConfig(
         id=row.id or 0,
@@ -133,7 +132,7 @@ def connector_config(row: Connector) -> ConnectorConfig:
             if item.enabled
         ),
         retry=tuple(row.retry) if isinstance(row.retry, list) else row.retry,
-        rate_limit_per_second=min(limits) if limits else None,
+        rate_limit_per_second=rate_limit_of(row),
         max_concurrency=min(concurrency) if concurrency else None,
     )
 
@@ -141,6 +140,13 @@ def connector_config(row: Connector) -> ConnectorConfig:
 def _lines(row: Connector, table: str) -> Iterable[Any]:
     """The lines of one of the connector's tables; a row that is not saved yet has none."""
     return getattr(row, table).all() if row.pk else ()
+
+
+def rate_limit_of(row: Connector) -> float | None:
+    """Calls a second: the connector's own limit or the service's, whichever is lower."""
+    vendor = registry.get(row.vendor)
+    limits = [limit for limit in (row.rate_limit_per_second, vendor.rate_limit if vendor else None) if limit]
+    return min(limits) if limits else None
 
 
 def _source_route(source: Source) -> SourceRoute:

@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from config.roles import Role
+from deliveries import hold
 from deliveries.models import Delivery, Replay
 from integrations.models import Connector, Source, WriteKey
 from tests.console import attempt_of, delivery_of, event_of, made, person
@@ -164,11 +165,16 @@ def test_query_count_does_not_grow(page: str) -> None:
     assert few <= 25
 
 
+@pytest.mark.parametrize("resumed", [False, True])
 @pytest.mark.parametrize("slug", ["segment", "suprsend", "webhook"])
-def test_a_connectors_page_takes_at_most_25_queries(slug: str) -> None:
+def test_a_connectors_page_takes_at_most_25_queries(slug: str, resumed: bool) -> None:
     m = made()
     row = Connector.objects.create(name=slug, vendor=slug, status="paused", settings={"url": "https://example.com"})
     row.sources.add(m.source)
+    for number in range(30):
+        delivery_of(event_of(m.source, 100 + number), row, "held", "paused")
+    if resumed:
+        hold.resume(row, by="Ann", per_minute=1)
     client = person("owner")
     client.get(f"/connectors/{row.pk}/")
     cache.clear()

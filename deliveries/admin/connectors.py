@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
 
-from deliveries import backfill, hold, replay
+from deliveries import backfill, hold, release, replay
 from deliveries.admin import badges, event_lines, fields_seen, figures
 from deliveries.admin.catalog import CatalogPages
 from deliveries.admin.connector_list import ListPages
@@ -37,6 +37,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
         ("<int:pk>/", "page", "change"),
         ("<int:pk>/pause/", "pause", "pause"),
         ("<int:pk>/resume/", "resume", "resume"),
+        ("<int:pk>/resuming/", "resuming", "resuming"),
         ("<int:pk>/off/", "switch_off", "off"),
         ("<int:pk>/on/", "switch_on", "on"),
         ("<int:pk>/remove/", "remove", "remove"),
@@ -60,6 +61,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
         now, snapshot = timezone.now(), selectors.snapshot()
         config = saved_config(connector, snapshot)
         report = badges.reports([connector], now)[pk]
+        held = figures.held_of(connector, now)
         context: dict[str, Any] = {
             "connector": connector,
             "vendor": registry.get(connector.vendor),
@@ -70,7 +72,8 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             "clashes": event_lines.annotate(config, lists, snapshot),
             "strip": {**report.counts, "total": sum(report.counts.values())},
             "old_key_until": connector.old_secrets_until if connector.old_secrets else None,
-            "held": figures.held_of(connector),
+            "held": held,
+            "resuming": release.progress_of(connector, now, held["count"]),
             "changes": history.of(connector),
             "draft": badges.is_draft(connector),
             "read_only": not request.user.has_perm(CHANGE),
@@ -114,17 +117,31 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
     @changes(OPERATE)
     def resume(self, request: HttpRequest, pk: int) -> HttpResponse:
         connector = self.row(pk)
+        chosen = request.POST.get("older_than", "")
         try:
-            counts = hold.resume(connector, by=str(request.user), backlog=request.POST.get("backlog", "send"))
+            counts = hold.resume(
+                connector,
+                by=str(request.user),
+                backlog=request.POST.get("backlog", "send"),
+                per_minute=request.POST.get("per_minute"),
+                older_than_hours=int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) < 6 else None,
+            )
         except (ValueError, hold.NotPossible) as error:
             messages.error(request, str(error))
         else:
-            parts = [f"{counts['released']} held are being sent" if counts["released"] else ""]
-            parts.append(f"{counts['discarded']} were thrown away" if counts["discarded"] else "")
-            words = ", ".join(filter(None, parts)) or "nothing was released"
+            words = hold.in_words(counts, request.POST.get("per_minute", "").strip())
             history.record(request.user, connector, f"Resumed: {words}")
             messages.success(request, f"Resumed: {words}. New events are sent as they come in.")
         return redirect(self.link("change", pk))
+
+    def resuming(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """How far the sending of what was held is: a piece of the page."""
+        connector = self.row(pk)
+        found = release.progress_of(connector, timezone.now())
+        answer = self.show(request, "console/resuming.html", "", connector=connector, resuming=found)
+        if found is None or not found["running"]:
+            answer["X-Done"] = "1"
+        return answer
 
     @changes(OPERATE)
     def switch_off(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -220,7 +237,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
         return fields_seen.offers(seen)
 
     def row(self, pk: int) -> Connector:
-        rows = Connector.objects.filter(archived_at=None).select_related("region")
+        rows = Connector.objects.filter(archived_at=None).select_related("region", "resumption")
         return get_object_or_404(rows, pk=pk)
 
     def crumbs(self) -> list[tuple[str, str]]:

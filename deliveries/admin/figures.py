@@ -5,17 +5,34 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q
 
+from deliveries import pace
+from deliveries.hold import age
 from deliveries.log import UNUSUAL, newest_of
 from deliveries.models import Delivery, Status
 from integrations.models import Connector
 
+AGES = (1, 6, 24, 48, 72, 120)  # hours
 
-def held_of(connector: Connector) -> dict[str, Any]:
-    """How many are held and since when the oldest one is."""
+
+def held_of(connector: Connector, now: datetime) -> dict[str, Any]:
+    """How many are held and since when the oldest one is; ``ages`` are (hours, in words, how many are older) of those
+    ages that part them, ``most`` the events a minute that the connector allows, ``example`` what one speed means."""
     rows = Delivery.objects.filter(status=Status.HELD, status__in=UNUSUAL, connector=connector)
-    return rows.aggregate(count=Count("id"), oldest=Min("created_at"))
+    older = {f"older_{hours}": Count("id", filter=Q(created_at__lt=now - timedelta(hours=hours))) for hours in AGES}
+    found = rows.aggregate(count=Count("id"), oldest=Min("created_at"), **older)
+    count = found["count"]
+    most = pace.most_of(connector)
+    speed = min(60 if count < 3600 else 600, most or pace.FASTEST)
+    return {
+        "count": count,
+        "oldest": found["oldest"],
+        "ages": [(hours, age(hours), number) for hours in AGES if (number := found[f"older_{hours}"]) > 0],
+        "most": most or pace.FASTEST,
+        "limited": most is not None,
+        "example": (speed, count * 60 / speed),
+    }
 
 
 def traffic_since(connector: Connector, now: datetime, *, hours: int) -> bool:

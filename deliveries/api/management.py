@@ -83,9 +83,9 @@ class ResumeView(ManagementView):
     def post(self, request: Request, id: str) -> Response:
         """Send again, and send, discard or keep what is held; “newest” sends only the newest event of each person."""
         connector = self.row(_connectors(), id)
-        backlog = self.read(serializers.ResumeForm)["backlog"]
-        counts = _possible(hold.resume, connector, by=str(request.user), backlog=backlog)
-        history.record(request.user, connector, f"Resumed, backlog: {backlog}")
+        form = self.read(serializers.ResumeForm)
+        counts = _possible(hold.resume, connector, by=str(request.user), **form)
+        history.record(request.user, connector, f"Resumed: {hold.in_words(counts, str(form['per_minute'] or ''))}")
         return Response({**_one(connector), **counts})
 
 

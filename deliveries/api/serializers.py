@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from rest_framework import serializers
 
+from deliveries import pace
 from deliveries.hold import BACKLOGS
 from deliveries.models import Attempt, Delivery, Event, Status
 from integrations.types import Cause, EventKind
@@ -160,6 +161,17 @@ class PauseForm(serializers.Serializer[Any]):
 
 class ResumeForm(serializers.Serializer[Any]):
     backlog = serializers.ChoiceField(BACKLOGS, required=False, default="send")
+    per_minute = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=pace.FASTEST, help_text="Events a minute."
+    )
+    older_than_hours = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        default=None,
+        min_value=1,
+        max_value=24 * 365,
+        help_text="With “older”: discard what came in longer ago than this, send the rest.",
+    )
 
 
 class ReplayOneForm(serializers.Serializer[Any]):

@@ -151,6 +151,12 @@ HELD_OTHERWISE: Words = (
     "{answered} {says} {Event} is kept here and uses up no tries.",
     "Resume {connector} to send it.",
 )
+# Held although the connector is on: somebody kept it when resuming, or it waits for its moment at a chosen speed.
+HELD_KEPT: Words = (
+    "Waiting: it was kept when the connector was resumed.",
+    "{Event} is kept here and uses up no tries. It goes out when its turn comes, or when somebody decides so.",
+    f"{OPEN_CONNECTOR}: it shows how far the sending is, or asks what to do with the events that were kept.",
+)
 
 SKIPPED: dict[Cause, Words] = {
     Cause.SWITCHED_OFF: (

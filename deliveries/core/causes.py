@@ -40,6 +40,7 @@ class _Facts:
     max_tries: int = 0
     next_attempt_at: datetime | None = None
     now: datetime | None = None
+    connector_on: bool = False
 
 
 def explain(
@@ -58,12 +59,14 @@ def explain(
     max_tries: int = 0,
     next_attempt_at: datetime | None = None,
     now: datetime | None = None,
+    connector_on: bool = False,
 ) -> Explanation:
     """The sentences for a status and cause of the delivery contract; unknown ones get the general sentences.
 
     ``vendor`` is the slug (guessed from ``vendor_label`` when missing). ``detail`` is the row's; ``http_status`` and
     ``duration_ms`` are the last try's. ``tries`` counts the requests made, ``max_tries`` the most there can be.
-    ``now`` lets a time on another day name its date. All times are shown in UTC.
+    ``now`` lets a time on another day name its date; ``connector_on``: it sends, so what is held was kept.
+    All times are shown in UTC.
     """
     facts = _Facts(
         vendor=vendor or vendor_label.lower().replace(" ", "_"),
@@ -78,6 +81,7 @@ def explain(
         max_tries=max_tries,
         next_attempt_at=next_attempt_at,
         now=now,
+        connector_on=connector_on,
     )
     known = _cause(cause)
     headline, explanation, todo = _words(str(status), known, facts)
@@ -107,6 +111,8 @@ def _cause(value: str | Cause | None) -> Cause | None:
 def _words(status: str, cause: Cause | None, facts: _Facts) -> words.Words:
     if status in words.STATUS:
         return _with_vendor(facts.vendor, status, words.STATUS[status])
+    if status == "held" and facts.connector_on:
+        return words.HELD_KEPT
     if status == "held":
         return words.HELD.get(cause, words.HELD_OTHERWISE) if cause else words.HELD_OTHERWISE
     if status == "skipped":
