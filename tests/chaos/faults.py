@@ -34,8 +34,21 @@ def drain_killed(world: World, choice: int) -> Iterator[None]:
 
 
 @contextmanager
+def idle_killed(world: World, choice: int) -> Iterator[None]:
+    if idle := world.idle_workers():
+        processes.send(signal.SIGKILL, [idle[choice % len(idle)]])
+    yield
+
+
+@contextmanager
+def parent_killed(world: World, choice: int) -> Iterator[None]:
+    processes.send(signal.SIGKILL, world.parents())
+    yield
+
+
+@contextmanager
 def workers_killed(world: World, choice: int) -> Iterator[None]:
-    for group in {os.getpgid(pid) for pid in world.victims("worker")}:
+    for group in world.parents():
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
     yield
@@ -117,13 +130,16 @@ def restart(world: World, choice: int) -> Iterator[None]:
     yield
 
 
-@contextmanager
-def crash(world: World, choice: int) -> Iterator[None]:
-    assert world.cluster is not None
-    if world.cluster.running:
-        world.cluster.stop("immediate")
-    yield
-    _revive(world)
+def gone(mode: str) -> Fault:
+    @contextmanager
+    def fault(world: World, choice: int) -> Iterator[None]:
+        assert world.cluster is not None
+        if world.cluster.running:
+            world.cluster.stop(mode)
+        yield
+        _revive(world)
+
+    return fault
 
 
 def _revive(world: World) -> None:
@@ -195,6 +211,8 @@ def disk_full(world: World, choice: int) -> Iterator[None]:
 FAULTS: dict[str, Fault] = {
     "web-killed": web_killed,
     "drain-killed": drain_killed,
+    "idle-killed": idle_killed,
+    "parent-killed": parent_killed,
     "workers-killed": workers_killed,
     "all-killed": all_killed,
     "worker-frozen": worker_frozen,
@@ -203,7 +221,8 @@ FAULTS: dict[str, Fault] = {
     "away": away,
     "cut": cut,
     "restart": restart,
-    "crash": crash,
+    "stopped": gone("fast"),
+    "crash": gone("immediate"),
     "locked": locked,
     "redis-flushed": redis_flushed,
     "redis-restart": redis_restart,

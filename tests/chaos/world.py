@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -24,7 +25,7 @@ from tests.process.stores import PostgresStore, SqliteStore
 
 T = TypeVar("T")
 VOLUME_MB = 3000  # a limit, not what is taken
-LISTED = [1, 1, 2, 2, 4, 4, 8, 8, 16, 16, 16, 16]
+LISTED = [1, 1, 2, 2, 4, 4, 8, 8, *[16] * 10]  # longer than any receiver is away
 CODE = ("config", "deliveries", "integrations", "templates", "manage.py")
 NAMES = ("bulk", "shaky", "steady", "choosy", "paused")
 SHAKEN = ("bulk", "shaky", "choosy")  # whose receivers misbehave; nothing but "away" happens to the others
@@ -160,6 +161,21 @@ class World:
             time.sleep(0.05)
         found = draining or sorted(self.victims("worker"))[1:]
         return found[choice % len(found)] if found else None
+
+    def parents(self) -> list[int]:
+        """The parent of each cluster of workers: it leads their process group."""
+        found = set()
+        for pid in self.victims("worker"):
+            with contextlib.suppress(ProcessLookupError):
+                found.add(os.getpgid(pid))
+        return sorted(found)
+
+    def idle_workers(self) -> list[int]:
+        try:
+            busy = {*self.server.draining(), *self.parents()}
+        except Exception:  # noqa: BLE001 - the database may be away as well
+            return []
+        return sorted(set(self.victims("worker")) - busy)
 
     def other_machine(self, clock: int) -> Serve:
         """Workers on the same database with a clock of their own."""
