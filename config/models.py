@@ -118,6 +118,29 @@ class ApiToken(models.Model):
         return row, token
 
 
+class HouseRules(models.Model):
+    """One row: what the owners ask of everybody who signs in here."""
+
+    two_step = models.BooleanField("two-step login", default=False)
+
+    class Meta:
+        verbose_name_plural = "house rules"
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="house_rules_single_row")]
+
+    def __str__(self) -> str:
+        return "The rules for everybody"
+
+    @classmethod
+    def ask_two_step(cls) -> bool:
+        return cls.objects.filter(id=1, two_step=True).exists()
+
+    @classmethod
+    def set_two_step(cls, on: bool) -> bool:
+        """Returns whether that was a change."""
+        row, _ = cls.objects.get_or_create(id=1)
+        return bool(cls.objects.filter(pk=row.pk, two_step=not on).update(two_step=on))
+
+
 class SetupLink(models.Model):
     """A one-time link with which the first person makes their account. Only its hash is stored."""
 

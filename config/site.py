@@ -6,12 +6,13 @@ Made Django's default admin site (``config.apps``), so that apps register with p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.http import HttpRequest
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, URLPattern, URLResolver, include, path, re_path, reverse
 
 from deliveries import limits
@@ -107,6 +108,20 @@ class ConsoleSite(AdminSite):
                 admin_class = type("JobsAdmin", (admin_class or ModelAdmin,), {"actions": None})
             super().register(model, admin_class, **options)
 
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Every page of the console passes here: none opens to somebody who owes the rule a second step."""
+        from config import twostep
+
+        guarded = super().admin_view(view, cacheable)
+
+        @wraps(guarded)
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if self.has_permission(request) and twostep.closed(request):
+                return redirect("admin:two_step")
+            return guarded(request, *args, **kwargs)
+
+        return inner
+
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from config import installation, setup, twostep
         from deliveries.admin import books, erasing, events, jobs, journey, names, practice
@@ -115,6 +130,7 @@ class ConsoleSite(AdminSite):
             re_path(r"^setup/(?P<token>[\w-]+)/?$", setup.setup, name="setup"),
             path("sources/<int:pk>/first/", self.admin_view(events.first_of_source), name="source_first"),
             path("settings/", self.admin_view(installation.page), name="settings"),
+            path("settings/two-step/", self.admin_view(twostep.set_rule), name="settings_two_step"),
             path("two-step/", self.admin_view(twostep.page), name="two_step"),
             path("two-step/start/", self.admin_view(twostep.start), name="two_step_start"),
             path("two-step/confirm/", self.admin_view(twostep.confirm), name="two_step_confirm"),

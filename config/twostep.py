@@ -1,4 +1,8 @@
-"""Two-step login: a person turns it on with an authenticator app, gets recovery codes once, and may turn it off."""
+"""Two-step login: a person turns it on with an authenticator app, gets recovery codes once, and may turn it off.
+
+Owners may ask it of everybody: then whoever has none gets to no other page before it is set up. Only an owner who has
+it can ask for it, so nobody is locked out by the rule: setting it up needs the password alone.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +21,32 @@ from django_otp import user_has_device
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from config.models import User
+from config.models import HouseRules, User
 from integrations import history
-from integrations.admin.pages import show
+from integrations.admin.pages import demand, show
 
 CODES = 8
+# What stays open to somebody who has yet to set it up.
+ALWAYS_OPEN = frozenset({"two_step", "two_step_start", "two_step_confirm", "logout"})
+
+
+def missing(request: HttpRequest) -> bool:
+    """Whether the rule asks this person, who is signed in, for a second step that is not there yet."""
+    return HouseRules.ask_two_step() and not user_has_device(request.user)
+
+
+def closed(request: HttpRequest) -> bool:
+    """Whether this page stays closed until then."""
+    match = request.resolver_match
+    return (match is None or match.url_name not in ALWAYS_OPEN) and missing(request)
 
 
 def page(request: HttpRequest, codes: tuple[str, ...] = ()) -> HttpResponse:
     device = TOTPDevice.objects.filter(user=request.user, confirmed=False).first()
-    context: dict[str, Any] = {"on": user_has_device(request.user), "codes": codes}
+    asked = HouseRules.ask_two_step()
+    context: dict[str, Any] = {"on": user_has_device(request.user), "codes": codes, "asked": asked}
+    if asked and not context["on"]:
+        context["console_nav"] = []  # none of its links would lead anywhere yet
     if device is not None and not context["on"]:
         context["picture"] = _picture(device.config_url)
         context["by_hand"] = secret_text(device)
@@ -62,9 +82,31 @@ def confirm(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+def set_rule(request: HttpRequest) -> HttpResponse:
+    """Ask two-step login of everybody, or of nobody."""
+    demand(request, "config.change_user")
+    on = request.POST.get("two_step") == "on"
+    if on and not user_has_device(request.user):
+        messages.error(
+            request,
+            "Turn on your own two-step login first, so that the rule does not lock you out. Nothing was changed.",
+        )
+        return redirect("admin:two_step")
+    if HouseRules.set_two_step(on):
+        words = "Everybody must use two-step login" if on else "Two-step login is up to each person"
+        history.record(request.user, HouseRules(pk=1), f"{words} from now on")
+        who = " Whoever has none sets it up with the next page they open." if on else ""
+        messages.success(request, f"{words} from now on.{who}")
+    return redirect("admin:settings")
+
+
+@require_POST
 def turn_off(request: HttpRequest) -> HttpResponse:
     """Asks for the password: an unattended screen must not be enough."""
     person = _person(request)
+    if HouseRules.ask_two_step():
+        messages.error(request, "Everybody here uses two-step login, so yours stays on. An owner can change the rule.")
+        return redirect("admin:two_step")
     if not person.check_password(request.POST.get("password", "")):
         messages.error(request, "The password is not right. Two-step login stays on.")
         return redirect("admin:two_step")

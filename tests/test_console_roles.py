@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from config.models import ApiToken, User
+from config.models import ApiToken, HouseRules, User
 from config.roles import Role
 from deliveries import practice
 from deliveries.alarm import AlertRule, AlertTarget, Problem
@@ -50,6 +50,13 @@ def deliveries(m: Any) -> int:
 def old_practice_data(m: Any) -> tuple[int, ...]:
     practice.load("Ann")
     Source.objects.filter(name=practice.SOURCE).update(created_at=timezone.now() - timedelta(hours=1))
+    return ()
+
+
+def with_two_step(m: Any) -> tuple[int, ...]:
+    """Only who has it may ask it of others."""
+    for user in User.objects.exclude(pk=m.secured.user_id):
+        TOTPDevice.objects.create(user=user, confirmed=True)
     return ()
 
 
@@ -115,6 +122,7 @@ ACTIONS = [
            {"connector": "{connector}", "type": "track", "name": "Flow Viewed", "send": "0"}),
     Action("integrations_connector_end_old_key", lambda m: (m.connector.pk,), EDITOR,
            lambda m: Connector.objects.get(pk=m.connector.pk).old_secrets),
+    Action("settings_two_step", with_two_step, OWNER, lambda m: HouseRules.ask_two_step(), {"two_step": "on"}),
     Action("journey_erase_start", lambda m: (), OWNER, lambda m: Erasure.objects.count(),
            {"q": "user_1", "confirm": "user_1", "user": "user_1"}),
     Action("config_apitoken_add", lambda m: (), OWNER, lambda m: ApiToken.objects.count(),
@@ -125,7 +133,7 @@ ACTIONS = [
 # Sends over the network: tested on its own, with a stand-in for the service.
 ELSEWHERE = {"integrations_connector_send_test"}
 # Views that belong to no model.
-PLAIN = {"journey_erase_start", "events_seen_save", "practice_load", "practice_tick", "jobs_run"}
+PLAIN = {"settings_two_step", "journey_erase_start", "events_seen_save", "practice_load", "practice_tick", "jobs_run"}
 
 
 def name_of(action: Action) -> str:

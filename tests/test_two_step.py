@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
+from django.conf import settings
+from django.db import connection
 from django.test import Client
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from config.models import User
+from config.models import ApiToken, HouseRules, User
+from integrations.history import Change
+from tests.console import person
+from tests.matrix import TABLE, World, rows
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse staple"
@@ -34,7 +42,7 @@ def code(device: TOTPDevice, step: int = 0) -> str:
 
 def turn_on(client: Client) -> TOTPDevice:
     client.post("/two-step/start/")
-    device = TOTPDevice.objects.get()
+    device = TOTPDevice.objects.latest("id")
     assert client.post("/two-step/confirm/", {"token": code(device)}).status_code == 200
     device.refresh_from_db()
     return device
@@ -77,3 +85,99 @@ def test_turning_off_asks_for_the_password(client: Client) -> None:
 def test_nothing_by_get(client: Client, action: str) -> None:
     assert client.get(f"/two-step/{action}/").status_code == 405
     assert TOTPDevice.objects.count() == 0
+
+
+# --- Asked of everybody -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def owner() -> Client:
+    return person("owner")
+
+
+def ask(client: Client, answer: str = "on") -> str:
+    return client.post("/settings/two-step/", {"two_step": answer}, follow=True).content.decode()
+
+
+def test_an_owner_without_it_cannot_ask_it_of_others(owner: Client) -> None:
+    assert "Turn on your own two-step login first" in ask(owner)
+    assert not HouseRules.ask_two_step()
+    assert owner.get("/").status_code == 200
+
+
+def test_whoever_has_none_sets_it_up_before_any_other_page_opens(owner: Client, client: Client) -> None:
+    turn_on(owner)
+    assert "Everybody must use two-step login from now on." in ask(owner)
+    assert owner.get("/").status_code == 200  # the one who asked is not locked out
+    answer = client.get("/deliveries/")  # signed in already when the rule came
+    assert (answer.status_code, answer["Location"]) == (302, "/two-step/")
+    newcomer = Client()
+    data = {"username": "ada@example.com", "password": PASSWORD, "next": "/deliveries/"}
+    page = newcomer.post("/login/", data, follow=True)
+    assert page.redirect_chain == [("/deliveries/", 302), ("/two-step/", 302)]
+    assert "Set yours up now" in page.content.decode()
+    assert 'href="/deliveries/"' not in page.content.decode()
+    newcomer.post("/two-step/start/")
+    device = TOTPDevice.objects.get(user__email="ada@example.com")
+    codes = newcomer.post("/two-step/confirm/", {"token": code(device)}).content.decode()
+    assert "Recovery codes, shown this once" in codes
+    assert newcomer.get("/deliveries/").status_code == 200
+    assert client.get("/deliveries/").status_code == 200
+
+
+def test_every_page_stays_closed_and_every_button_does_nothing() -> None:
+    world = World()
+    HouseRules.set_two_step(True)
+    world.before = rows()
+    opened = {}
+    for route, row in TABLE.items():
+        if row["get"].startswith("login") or row["post"].startswith("login"):
+            for method in ("GET", "POST"):
+                status, changed = world.ask(route, row, "owner", method)
+                if status != "302" or changed:
+                    opened[route, method] = (status, changed)
+    assert opened == {
+        ("two-step/", "GET"): ("200", False),
+        ("two-step/", "POST"): ("200", False),
+        ("two-step/start/", "GET"): ("405", False),
+        ("two-step/start/", "POST"): ("302", True),
+        ("two-step/confirm/", "GET"): ("405", False),
+    }
+    assert world.console["owner"].post("/logout/").status_code == 200
+
+
+def test_while_it_is_asked_nobody_turns_it_off_and_a_reset_is_set_up_again(owner: Client, client: Client) -> None:
+    turn_on(owner)
+    ask(owner)
+    owner.post("/two-step/off/", {"password": PASSWORD})
+    assert TOTPDevice.objects.count() == 1
+    owner.post(f"/people/{User.objects.get(email='owner@example.com').pk}/reset-two-step/")
+    assert owner.get("/")["Location"] == "/two-step/"
+    turn_on(owner)
+    assert "Two-step login is up to each person from now on." in ask(owner, "off")
+    assert client.get("/").status_code == 200
+    assert [row.words for row in Change.objects.filter(kind="houserules").order_by("id")] == [
+        "Everybody must use two-step login from now on",
+        "Two-step login is up to each person from now on",
+    ]
+
+
+def test_tokens_of_scripts_have_no_second_step_to_owe() -> None:
+    HouseRules.set_two_step(True)
+    token = ApiToken.issue("script", "viewer")[1]
+    assert Client().get("/api/v1/sources/", headers={"authorization": f"Bearer {token}"}).status_code == 200
+
+
+def test_the_settings_say_how_many_have_it_and_which_versions_run(owner: Client) -> None:
+    User.objects.create_user("ada@example.com", PASSWORD, name="Ada")
+    turn_on(owner)
+    page = owner.get("/settings/").content.decode()
+    assert "1 of 2 people who may sign in have it." in page
+    assert "people who may sign in have it" not in person("editor").get("/settings/").content.decode()
+    version = tomllib.loads((Path(settings.BASE_DIR) / "pyproject.toml").read_text())["project"]["version"]
+    assert f"<dt>Signalbox</dt><dd>{version}</dd>" in page
+    with connection.cursor() as cursor:
+        postgres = connection.vendor == "postgresql"
+        cursor.execute("SHOW server_version" if postgres else "SELECT sqlite_version()")
+        number = cursor.fetchone()[0].split()[0]
+    assert f"<dd>{'PostgreSQL' if postgres else 'SQLite'} {number}, " in page
