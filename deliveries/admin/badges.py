@@ -26,10 +26,13 @@ def is_draft(connector: Connector) -> bool:
     return connector.status == Connector.Status.OFF and connector.status_at is None
 
 
-def reports(connectors: Iterable[Connector], now: datetime | None = None) -> dict[int, health.Report]:
-    """Each connector's report. A change of the configuration, such as a pause, shows at once."""
+def reports(
+    connectors: Iterable[Connector], now: datetime | None = None, version: int | None = None
+) -> dict[int, health.Report]:
+    """Each connector's report. A change of the configuration, such as a pause, shows at once. ``version``: the
+    configuration's, where it was just read."""
     rows = list(connectors)
-    key = f"health:{ConfigVersion.current()}:{','.join(str(row.pk) for row in rows)}"[:240]
+    key = f"health:{ConfigVersion.current() if version is None else version}:{','.join(str(row.pk) for row in rows)}"[:240]
     found: dict[int, health.Report] | None = cache.get(key)
     if found is None:
         found = health.report(rows, now or timezone.now())

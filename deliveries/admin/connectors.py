@@ -60,7 +60,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             connector = self.row(pk)  # as it is stored: the form has changed the one it was given
         now, snapshot = timezone.now(), selectors.snapshot()
         config = saved_config(connector, snapshot)
-        report = badges.reports([connector], now)[pk]
+        report = badges.reports([connector], now, snapshot.version)[pk]
         held = figures.held_of(connector, now)
         context: dict[str, Any] = {
             "connector": connector,
