@@ -23,7 +23,7 @@ from deliveries.api import status  # noqa: E402 - as above
 from deliveries.api.front import PREFIXES, IngestFront  # noqa: E402 - as above
 
 # The commit thread and the event loop hand over to each other all the time: Python's 5 ms would be most of a request.
-sys.setswitchinterval(0.0005)
+sys.setswitchinterval(0.0001)
 ingest = IngestFront()
 lifeline.end_when_cut(grace=32)
 queue.prepare()

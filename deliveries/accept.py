@@ -15,7 +15,7 @@ from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from deliveries.core.normalise import Incoming
-from deliveries.engine.writing import is_sqlite, stored_time, write_transaction
+from deliveries.engine.writing import insert, is_sqlite, stored_time, write_transaction
 from deliveries.erasures import Erasure
 from integrations import selectors
 from integrations.models import Connector, Source
@@ -97,9 +97,9 @@ def _store(requests: Sequence[Accepted]) -> int:
             for connector_id, status in _connectors(snapshot, request.source_id):
                 delivery_rows.append(_delivery_row(row_id, connector_id, status, moment))
     if event_rows:
-        _insert("deliveries_event", EVENT_COLUMNS, event_rows)
+        insert("deliveries_event", EVENT_COLUMNS, event_rows)
     if delivery_rows:
-        _insert("deliveries_delivery", DELIVERY_COLUMNS, delivery_rows)
+        insert("deliveries_delivery", DELIVERY_COLUMNS, delivery_rows)
     if deletes:
         _ask_for_erasures(deletes, snapshot)
     return len(event_rows)
@@ -183,16 +183,6 @@ def _look_in_postgresql(message_ids: list[str], events: int, times: Mapping[date
     stored = {(message_id, number) for tag, message_id, number in rows if tag == "stored"}
     version = next((number for tag, _, number in rows if tag == "version"), 0)
     return _Findings(stored, iter(sorted(number for tag, _, number in rows if tag == "id")), version, times)
-
-
-def _insert(table: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
-    if is_sqlite():
-        marks = ",".join("?" * len(rows[0]))
-        connection.connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)  # noqa: S608
-        return
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
 
 
 def accept_now(request: Accepted) -> int:

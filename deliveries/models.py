@@ -7,6 +7,9 @@ while history points to it (PROTECT).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import models
@@ -31,6 +34,14 @@ class Status(models.TextChoices):
 CAUSES = [(cause.value, cause.value.replace("_", " ")) for cause in Cause]
 # Literally in every claim: a partial index is used only where its own condition stands in the query.
 DUE = "('waiting', 'retrying', 'sending')"
+
+
+def one_of(field: str, values: Iterable[str]) -> Q:
+    """A condition for a constraint: ``field`` is one of the values, the usual ones first.
+
+    SQLite makes a table of an ``IN (…)`` for every row that it checks, which was half the cost of a new delivery.
+    """
+    return reduce(or_, (Q(**{field: value}) for value in values))
 
 
 class Event(models.Model):
@@ -116,12 +127,12 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         permissions = [("replay_delivery", "Can replay deliveries")]
         constraints = [
-            models.CheckConstraint(condition=Q(status__in=Status.values), name="delivery_status_known"),
+            models.CheckConstraint(condition=one_of("status", Status.values), name="delivery_status_known"),
             models.CheckConstraint(
-                condition=Q(cause__in=["", *(cause.value for cause in Cause)]), name="delivery_cause_known"
+                condition=one_of("cause", ["", *(cause.value for cause in Cause)]), name="delivery_cause_known"
             ),
             models.CheckConstraint(
-                condition=Q(next_attempt_at__isnull=False) | ~Q(status__in=["waiting", "sending", "retrying"]),
+                condition=Q(next_attempt_at__isnull=False) | ~one_of("status", ["waiting", "sending", "retrying"]),
                 name="delivery_open_has_a_time",
             ),
         ]

@@ -63,6 +63,9 @@ def _unless_away() -> Iterator[None]:
 def wake(now: datetime | None = None) -> bool:
     """Queue a drain unless one is queued already. Returns whether it queued one. Cheap enough for every commit."""
     now = now or timezone.now()
+    woken_at = Pump.objects.filter(id=1).values_list("woken_at", flat=True).first()
+    if woken_at is not None and woken_at >= now - LOST_AFTER:
+        return False  # nearly always so under load; an update that changes nothing would wait for other writers
     claimed = Pump.objects.filter(id=1, woken_at__isnull=True).update(woken_at=now)
     if not claimed:
         claimed = Pump.objects.filter(id=1, woken_at__lt=now - LOST_AFTER).update(woken_at=now)

@@ -3,9 +3,9 @@ commit, a disk's flush included, is shared by as many requests as there are. A r
 commit.
 
 On SQLite the event loop's own thread commits, once per round of the loop: handing over to a thread would cost more
-than the commit, because SQLite's driver gives up Python's lock at every row and must win it back. Only when another
-writer has the database does a thread wait for it, so that the loop never does. On PostgreSQL the thread always
-stores: the loop computes while the database works.
+than the commit, because SQLite's driver gives up Python's lock at every statement and must win it back. Only when
+another writer has the database does a thread wait for it, so that the loop never does. Large batches are worth the
+thread, and on PostgreSQL it always stores: the loop computes while the database works.
 """
 
 from __future__ import annotations
@@ -21,20 +21,17 @@ from typing import NamedTuple
 
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection
-from django.utils import timezone
 
-from deliveries import queue
 from deliveries.accept import Accepted, store
-from deliveries.engine.writing import Busy, checkpoint, is_sqlite
-from integrations.models import WriteKey
+from deliveries.chores import Chores
+from deliveries.engine.writing import Busy, is_sqlite
 
 log = logging.getLogger("signalbox.ingest")
 MOST_WAITING = 64_000_000  # bytes of events in memory; beyond it senders are asked to come again
 GROUP_EVENTS = 2500
+MANY_EVENTS = 100  # so many are worth handing over to the thread: the loop computes while SQLite writes
 GROUP_REQUESTS = 64
 GATHER_FOR = 0.004  # seconds
-CHORES_EVERY = 0.1  # seconds
-USED_EVERY = 60.0  # seconds between notes of a key's last use
 
 
 class Overloaded(Exception):
@@ -55,9 +52,7 @@ class GroupWriter:
         self._since = 0.0
         self._waiting: deque[_Waiting] = deque()  # for the thread
         self._waiting_bytes = 0
-        self._chores: set[int] | None = None  # keys used since the last chores; None: nothing was stored
-        self._chores_at = self._checkpointed_at = 0.0
-        self._used: dict[int, float] = {}
+        self._chores = Chores()
         self._condition = threading.Condition()
         self._closing = False
         self._in_loop = False
@@ -69,6 +64,7 @@ class GroupWriter:
     def start(self) -> None:
         """Called in the event loop's thread."""
         self._in_loop = is_sqlite()
+        self._chores.start()
         self._thread.start()
 
     def close(self) -> None:
@@ -77,6 +73,7 @@ class GroupWriter:
             self._closing = True
             self._condition.notify()
         self._thread.join(timeout=20)
+        self._chores.close()
 
     def submit(self, accepted: Accepted) -> asyncio.Future[None]:
         """A future that is done when the events are committed, and fails if they could not be. Raises Overloaded."""
@@ -85,7 +82,11 @@ class GroupWriter:
             raise Overloaded
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
-        self._gathered.append(_Waiting(accepted, answer, size))
+        waiting = _Waiting(accepted, answer, size)
+        if len(accepted.events) >= MANY_EVENTS:
+            self._hand_over([waiting])
+            return answer
+        self._gathered.append(waiting)
         if len(self._gathered) == 1:
             self._since = time.monotonic()
             loop.call_soon(self._round, loop, 1, context=self._context)
@@ -101,6 +102,9 @@ class GroupWriter:
         group, self._gathered = self._gathered, []
         if self._in_loop and not self._waiting and self._store_here(group):
             return
+        self._hand_over(group)
+
+    def _hand_over(self, group: list[_Waiting]) -> None:
         with self._condition:
             self._waiting.extend(group)
             self._waiting_bytes += sum(waiting.size for waiting in group)
@@ -113,15 +117,8 @@ class GroupWriter:
         except (Busy, DatabaseError):
             return False  # the thread waits, tries again and says what is wrong
         _resolve([waiting.answer for waiting in group], None)
-        self._note(group)
-        if time.monotonic() - self._chores_at >= CHORES_EVERY:
-            with self._condition:
-                self._condition.notify()
+        self._chores.ask(_keys(group))
         return True
-
-    def _note(self, group: list[_Waiting]) -> None:
-        keys = {waiting.accepted.key_id for waiting in group if waiting.accepted.key_id}
-        self._chores = (self._chores or set()) | keys
 
     # --- The thread ---------------------------------------------------------------------------------------------------
 
@@ -132,8 +129,6 @@ class GroupWriter:
                 group = self._take()
                 if group:
                     self._store(group)
-                if self._chores is not None and time.monotonic() - self._chores_at >= CHORES_EVERY:
-                    self._do_chores()
         finally:
             connection.close()
 
@@ -143,10 +138,10 @@ class GroupWriter:
             _prepare_connection(busy_ms=20_000)
 
     def _take(self) -> list[_Waiting]:
-        """The next group; empty when there are only chores, or at the end."""
+        """The next group; empty at the end."""
         with self._condition:
             if not self._waiting and not self._closing:
-                self._condition.wait(CHORES_EVERY if self._chores is not None else None)
+                self._condition.wait()
             group: list[_Waiting] = []
             events = 0
             while self._waiting and (not group or events < GROUP_EVENTS):
@@ -170,24 +165,11 @@ class GroupWriter:
             _answer(group, DatabaseError(str(error)))
         else:
             _answer(group, None)
-            self._note(group)
+            self._chores.ask(_keys(group))
 
-    def _do_chores(self) -> None:
-        """Wake the workers, note which keys were used. Failing here loses nothing: the sweep finds the rows."""
-        self._chores_at = moment = time.monotonic()
-        keys, self._chores = self._chores or set(), None
-        try:
-            queue.wake(timezone.now())
-            for key_id in keys:
-                if moment - self._used.get(key_id, -USED_EVERY) >= USED_EVERY:
-                    self._used[key_id] = moment
-                    WriteKey.objects.filter(id=key_id).update(last_used_at=timezone.now())
-            if moment - self._checkpointed_at >= 1:
-                self._checkpointed_at = moment
-                checkpoint()
-        except DatabaseError:
-            log.warning("The workers could not be woken; the sweep will", exc_info=True)
-            connection.close()
+
+def _keys(group: list[_Waiting]) -> set[int]:
+    return {waiting.accepted.key_id for waiting in group if waiting.accepted.key_id}
 
 
 def _prepare_connection(busy_ms: int) -> None:

@@ -195,16 +195,16 @@ def test_all_or_nothing(make_source: MakeSource, make_connector: Any, monkeypatc
 
     source, key = make_source()
     make_connector("warehouse", source)
-    insert = accept._insert
+    insert = accept.insert
 
     def fail(table: str, *args: Any) -> None:
         if table == "deliveries_delivery":
             raise OperationalError("connection lost")
         insert(table, *args)
 
-    monkeypatch.setattr(accept, "_insert", fail)
+    monkeypatch.setattr(accept, "insert", fail)
     assert_refused(post("/v1/track", track(messageId="m1"), key), 503)
-    monkeypatch.setattr(accept, "_insert", insert)
+    monkeypatch.setattr(accept, "insert", insert)
     assert_taken(post("/v1/track", track(messageId="m1"), key))
     assert (Event.objects.count(), Delivery.objects.count()) == (1, 1)
 

@@ -87,16 +87,17 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _too_deep(document: Any) -> bool:
-    level = [document] if isinstance(document, dict | list) else []
+    level = [document] if type(document) is dict or type(document) is list else []
     for _ in range(MAX_DEPTH):
         if not level:
             return False
-        level = [child for item in level for child in _children(item) if isinstance(child, dict | list)]
+        level = [
+            child
+            for item in level
+            for child in (item.values() if type(item) is dict else item)
+            if type(child) is dict or type(child) is list  # parsed JSON has no subclasses, and this costs half
+        ]
     return bool(level)
-
-
-def _children(item: dict[str, Any] | list[Any]) -> Any:
-    return item.values() if isinstance(item, dict) else item
 
 
 def _without_surrogates(value: Any) -> Any:

@@ -17,7 +17,7 @@ from deliveries.core import retry
 from deliveries.engine import erased
 from deliveries.engine.claim import RETRY
 from deliveries.engine.perform import Result
-from deliveries.engine.writing import is_sqlite, json_text, stored_time, write_transaction
+from deliveries.engine.writing import insert, is_sqlite, json_text, stored_time, write_transaction
 from deliveries.models import Attempt, Delivery
 from integrations.types import Cause, ConnectorConfig, Disposition
 
@@ -114,18 +114,9 @@ def _insert_attempts(rows: list[tuple[Any, ...]]) -> None:
     if not rows:
         return
     if is_sqlite():
-        marks = ",".join("?" * len(rows[0]))
-        database = connection.connection
         times = {moment: stored_time(moment) for moment in {row[2] for row in rows}}
-        ready = [(*row[:2], times[row[2]], *row[3:]) for row in rows]
-        database.executemany(f"INSERT INTO deliveries_attempt ({ATTEMPT_COLUMNS}) VALUES ({marks})", ready)  # noqa: S608
-        return
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY deliveries_attempt ({ATTEMPT_COLUMNS}) FROM STDIN") as copy,
-    ):
-        for row in rows:
-            copy.write_row(row)
+        rows = [(*row[:2], times[row[2]], *row[3:]) for row in rows]
+    insert("deliveries_attempt", ATTEMPT_COLUMNS, rows)
 
 
 def _forget_lost(delivery_ids: list[int]) -> None:
