@@ -23,7 +23,7 @@ from integrations.models import Connector, RegionEndpoint, Source, WriteKey
 NO_PAGES = frozenset(
     {
         *("login", "logout", "setup", "jsi18n", "autocomplete", "view_on_site", ""),
-        *("deliveries_delivery_export", "integrations_change_export"),
+        *("deliveries_delivery_export", "integrations_change_export", "settings_export"),
     }
 )
 # What people choose on a page; each is a page of its own to the database. Names in braces are the rows made below.

@@ -123,13 +123,19 @@ class ConsoleSite(AdminSite):
         return inner
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        from config import installation, setup, twostep
+        from config import configuration_page, installation, setup, twostep
         from deliveries.admin import books, erasing, events, jobs, journey, names, practice
 
         own: list[URLPattern | URLResolver] = [
             re_path(r"^setup/(?P<token>[\w-]+)/?$", setup.setup, name="setup"),
             path("sources/<int:pk>/first/", self.admin_view(events.first_of_source), name="source_first"),
             path("settings/", self.admin_view(installation.page), name="settings"),
+            path("settings/export/", self.admin_view(configuration_page.export), name="settings_export"),
+            path("settings/import/", self.admin_view(configuration_page.page), name="settings_import"),
+            path("settings/import/apply/", self.admin_view(configuration_page.apply), name="settings_import_apply"),
+            path(
+                "settings/import/discard/", self.admin_view(configuration_page.discard), name="settings_import_discard"
+            ),
             path("settings/two-step/", self.admin_view(twostep.set_rule), name="settings_two_step"),
             path("two-step/", self.admin_view(twostep.page), name="two_step"),
             path("two-step/start/", self.admin_view(twostep.start), name="two_step_start"),

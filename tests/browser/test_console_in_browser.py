@@ -47,7 +47,7 @@ def addresses(m: Any) -> list[str]:
         "/sources/add/?service=customerio", "/people/", "/people/add/", "/tokens/", "/history/", "/addresses/",
         "/addresses/add/", "/password_change/", "/jobs/", "/django_q/schedule/", "/settings/", "/two-step/",
         "/books/", "/find/erase/?q=user_1", f"/people/{m.viewer.pk}/", f"/addresses/{m.address.pk}/",
-        "/password_change/done/", "/django_q/success/", "/django_q/failure/",
+        "/password_change/done/", "/settings/import/", "/django_q/success/", "/django_q/failure/",
     ]  # fmt: skip
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integrations.configuration import BadConfiguration, import_document
+from integrations.configuration_preview import parse
 from integrations.secrets import UnreadableSecret
 
 
@@ -48,13 +48,6 @@ def read_json(name: str) -> Any:
     except UnicodeDecodeError:
         raise CommandError(f"{name} is not UTF-8 text.") from None
     try:
-        return json.loads(text, parse_constant=_refuse)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise CommandError(f"{name} is not JSON: {error.msg} at {place}.") from None
-    except (ValueError, RecursionError) as error:
-        raise CommandError(f"{name} is not JSON that can be read: {error}.") from None
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")
+        return parse(text)
+    except ValueError as error:
+        raise CommandError(f"{name} is {error}") from None
