@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+from io import StringIO
 from typing import Any
 
 import pytest
 
 from deliveries.models import Delivery
 from integrations import history
+from tests import planting
 from tests.console import made, person
+from tests.matrix import TABLE
 
 pytestmark = pytest.mark.django_db
-NASTY = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx"]
+NASTY = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1+1", "＋1", "－1", "＠SUM(A1)", "  =1+1"]
+NASTY += ["\ufeff=1+1", "\u200b\u3000=1+1", "\u00a0+1", "x;=1+1", 'x";=1+1', 'x","=1+1', "x\t=1+1", "x\r\n=1+1"]
+STARTS = tuple("=+-@\t\r\n＝＋－＠")
 
 
 @pytest.fixture(autouse=True)
@@ -49,16 +54,42 @@ def test_what_happened_to_people_is_exported_for_owners_only() -> None:
     assert len(table(person("editor").get("/history/export/?kind=user"))) == 1
 
 
-@pytest.mark.parametrize("text", NASTY)
-def test_no_cell_of_any_table_runs_as_a_formula(text: str) -> None:
-    m = made()
-    history.record(text, m.connector, text, [(text, text, text)])
-    m.failed.event.name = text
-    m.failed.event.save()
+EXPORTS = ("/history/export/", "/deliveries/export/", "POST /deliveries/export/", "/connectors/{}/export/")
+
+
+def exported(path: str, m: Any) -> Any:
     client = person("owner")
-    for address in ("/history/export/", "/deliveries/export/"):
-        cells = [cell for row in csv.reader(client.get(address).content.decode().split("\r\n")) for cell in row]
-        assert [cell for cell in cells if cell[:1] in tuple("=+-@\t\r\n")] == [], address
+    if path.startswith("POST "):
+        return client.post(path[5:], {"ids": [str(m.failed.pk)]})
+    return client.get(path.format(m.connector.pk))
+
+
+def cells(text: str) -> list[str]:
+    """As programs read them that split at commas, at semicolons or at tabs."""
+    read = [csv.reader(StringIO(text, newline=""), delimiter=divider) for divider in ",;\t"]
+    return [cell for reader in read for row in reader for cell in row]
+
+
+def test_every_export_is_in_this_list() -> None:
+    assert {path.removeprefix("POST /").removeprefix("/").replace("{}", "<int:pk>") for path in EXPORTS} == {
+        route for route in TABLE if route.endswith("export/")
+    }
+
+
+@pytest.mark.parametrize("path", EXPORTS)
+@pytest.mark.parametrize("text", NASTY)
+def test_no_cell_of_any_table_runs_as_a_formula(path: str, text: str) -> None:
+    m = made()
+    planting.plant(m, text)
+    answer = exported(path, m)
+    if answer["Content-Type"].startswith("application/json"):  # no sheet, and nothing that a sheet opens
+        assert answer["Content-Disposition"].endswith('.json"')
+        assert answer.json()["connectors"][0]["name"].startswith(text)
+        return
+    whole = answer.content.decode()
+    assert text.strip() in "".join(cells(whole)).replace("'", "")
+    assert [cell for cell in cells(whole) if cell.lstrip(" \u00a0\u3000\ufeff\u200b").startswith(STARTS)] == []
+    assert len({len(row) for row in csv.reader(StringIO(whole, newline=""))}) == 1
 
 
 def test_the_ticked_rows_as_a_table() -> None:

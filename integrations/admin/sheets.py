@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.http import HttpResponse
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a cell that begins with one of these is run, whoever wrote it
+# A cell that begins with one of these is run, whoever wrote it; some programs take the full-width forms for the same.
+# Who splits at semicolons, tabs or lines begins cells in the middle of ours. Spaces, also invisible ones, may go first.
+SPACES = r"[ \u00a0\u3000\ufeff\u200b\u2060\u00ad\0]*"
+FORMULA = re.compile(rf"(^|[;\t\r\n])({SPACES})(?=[=+\-@＝＋－＠]|(?<![;\t\r\n])[\t\r\n])")
 
 
 def download(name: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> HttpResponse:
@@ -22,5 +26,5 @@ def download(name: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> H
 
 
 def plain(cell: Any) -> Any:
-    """A text with an apostrophe in front where a spreadsheet would run it."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in FORMULA else cell
+    """A text with an apostrophe in front of what a spreadsheet would run."""
+    return FORMULA.sub(r"\1'\2", cell) if isinstance(cell, str) else cell
