@@ -10,9 +10,9 @@ from django.contrib.auth import password_validation
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from config import twostep
+from config.devices import Authenticator
 from config.models import ApiToken, User
 from config.roles import Role
 from integrations import history
@@ -88,7 +88,7 @@ class PersonAdmin(PageAdmin):
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
         demand(request, "config.view_user")
-        secured = set(TOTPDevice.objects.filter(confirmed=True).values_list("user_id", flat=True))
+        secured = set(Authenticator.objects.filter(confirmed=True).values_list("user_id", flat=True))
         people = User.objects.order_by("name", "email")
         return self.show(request, "console/people.html", "People", people=people, secured=secured)
 

@@ -13,8 +13,8 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from config.devices import Authenticator
 from config.models import HouseRules, User
 from deliveries.admin import overview
 from integrations.admin.pages import show
@@ -51,7 +51,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "worker": overview.worker(timezone.now()),
         "two_step": HouseRules.ask_two_step(),
         "people": User.objects.filter(is_active=True).count(),
-        "secured": TOTPDevice.objects.filter(confirmed=True, user__is_active=True).values("user").distinct().count(),
+        "secured": Authenticator.objects.filter(confirmed=True, user__is_active=True).values("user").distinct().count(),
     }
     return show(request, "console/settings.html", "Settings", **context)
 

@@ -11,6 +11,8 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.utils import timezone
 
+from config.devices import Authenticator as Authenticator  # models of this app: Django looks for them here
+from config.devices import RecoveryCodes as RecoveryCodes
 from config.roles import Role
 
 SETUP_LINK_LIFE = timedelta(hours=24)
@@ -37,7 +39,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(username or "").strip().lower())
 
 
-class User(AbstractBaseUser):
+class User(AbstractBaseUser):  # type: ignore[django-manager-missing]  # django-otp's managers have no types
     """A person who may sign in to the console."""
 
     email = models.EmailField("e-mail", unique=True)

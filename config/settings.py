@@ -125,8 +125,6 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "django_otp",
-    "django_otp.plugins.otp_totp",
-    "django_otp.plugins.otp_static",
 ]
 # The ingest routes and health checks run without these: config.asgi sends them to a handler of their own.
 MIDDLEWARE = [

@@ -32,10 +32,9 @@ SHORT = {
     "config/apitoken/": "tokens/",
 }
 
-# Pages of other packages that have no place here: groups mean nothing beside roles, the devices' pages would show an
-# owner the secrets of everybody's second step, and the broker's table is there only without Redis and says nothing that
-# the background jobs do not say.
-LEFT_OUT = ("auth.group", "otp_totp.totpdevice", "otp_static.staticdevice", "django_q.ormq")
+# Pages of other packages that have no place here: groups mean nothing beside roles, and the broker's table is there
+# only without Redis and says nothing that the background jobs do not say.
+LEFT_OUT = ("auth.group", "django_q.ormq")
 
 
 @dataclass(frozen=True, kw_only=True)

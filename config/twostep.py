@@ -6,7 +6,6 @@ it can ask for it, so nobody is locked out by the rule: setting it up needs the 
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 import qrcode
@@ -18,14 +17,12 @@ from django.shortcuts import redirect
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from django_otp import user_has_device
-from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from config.devices import Authenticator, RecoveryCodes
 from config.models import HouseRules, User
 from integrations import history
 from integrations.admin.pages import demand, show
 
-CODES = 8
 # What stays open to somebody who has yet to set it up.
 ALWAYS_OPEN = frozenset({"two_step", "two_step_start", "two_step_confirm", "logout"})
 
@@ -42,7 +39,7 @@ def closed(request: HttpRequest) -> bool:
 
 
 def page(request: HttpRequest, codes: tuple[str, ...] = ()) -> HttpResponse:
-    device = TOTPDevice.objects.filter(user=request.user, confirmed=False).first()
+    device = Authenticator.objects.filter(user=request.user, confirmed=False).first()
     asked = HouseRules.ask_two_step()
     context: dict[str, Any] = {"on": user_has_device(request.user), "codes": codes, "asked": asked}
     if asked and not context["on"]:
@@ -57,25 +54,22 @@ def page(request: HttpRequest, codes: tuple[str, ...] = ()) -> HttpResponse:
 def start(request: HttpRequest) -> HttpResponse:
     """A new secret, not in force before a code of it was typed in."""
     if not user_has_device(request.user):
-        TOTPDevice.objects.filter(user=request.user, confirmed=False).delete()
-        TOTPDevice.objects.create(user=request.user, name="Authenticator app", confirmed=False)
+        Authenticator.objects.filter(user=request.user, confirmed=False).delete()
+        Authenticator.objects.create(user=request.user, name="Authenticator app", confirmed=False)
     return redirect("admin:two_step")
 
 
 @require_POST
 def confirm(request: HttpRequest) -> HttpResponse:
-    device = TOTPDevice.objects.filter(user=request.user, confirmed=False).first()
+    device = Authenticator.objects.filter(user=request.user, confirmed=False).first()
     token = request.POST.get("token", "").replace(" ", "")
     if device is None or user_has_device(request.user) or not device.verify_token(token):
         messages.error(request, "This code is not right. Scan the picture again and type the newest code.")
         return redirect("admin:two_step")
-    codes = tuple(f"{secrets.randbelow(10**8):08d}" for _ in range(CODES))
     with transaction.atomic():
         device.confirmed = True
         device.save()
-        backup = StaticDevice.objects.create(user=request.user, name="Recovery codes", confirmed=True)
-        for code in codes:
-            backup.token_set.create(token=code)
+        codes = RecoveryCodes.issue(request.user)
         history.record(request.user, _person(request), "Turned on two-step login")
     messages.success(request, "Two-step login is on.")
     return page(request, codes)
@@ -118,16 +112,13 @@ def turn_off(request: HttpRequest) -> HttpResponse:
 
 def reset(person: User) -> None:
     with transaction.atomic():
-        TOTPDevice.objects.filter(user=person).delete()
-        StaticDevice.objects.filter(user=person).delete()
+        Authenticator.objects.filter(user=person).delete()
+        RecoveryCodes.objects.filter(user=person).delete()
 
 
-def secret_text(device: TOTPDevice) -> str:
+def secret_text(device: Authenticator) -> str:
     """The secret for typing in by hand, in groups of four."""
-    from base64 import b32encode
-
-    text = b32encode(device.bin_key).decode().rstrip("=")
-    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
+    return " ".join(device.text[at : at + 4] for at in range(0, len(device.text), 4))
 
 
 def _picture(url: str) -> SafeString:

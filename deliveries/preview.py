@@ -130,7 +130,7 @@ def send_test(
     return Tested(
         preview=shown,
         message_id=message_id,
-        response=_answer(answer, config),
+        response=_answer(answer, config, vendor),
         duration_ms=result.call.duration_ms,
         outcome=outcome,
         cause=cause,
@@ -203,7 +203,7 @@ def _run(
         refused = Preview(status=status, cause=refusal.cause.value, detail=refusal.detail, notes=notes)
         return refused, result, None
     shown = Preview(
-        request=_shown(recorder.request, config),
+        request=_shown(recorder.request, config, vendor),
         sent_as=result.sent_as,
         notes=(*notes, *filter(None, result.notes.splitlines())),
         changes=tuple(changes(orjson.loads(event.body), config, vendor)),
@@ -231,8 +231,8 @@ def _target(config: ConnectorConfig, vendor: Vendor) -> Target:
     return Target(config, vendor, allowed_hosts(config, vendor))
 
 
-def _shown(request: OutgoingRequest, config: ConnectorConfig) -> dict[str, Any]:
-    secrets = redact.of_connector(config.secrets, config.settings)
+def _shown(request: OutgoingRequest, config: ConnectorConfig, vendor: Vendor) -> dict[str, Any]:
+    secrets = redact.of_connector(config, vendor)
     body = request.content().decode("utf-8", "replace")
     return {
         "method": request.method,
@@ -242,10 +242,10 @@ def _shown(request: OutgoingRequest, config: ConnectorConfig) -> dict[str, Any]:
     }
 
 
-def _answer(response: Response | None, config: ConnectorConfig) -> dict[str, Any] | None:
+def _answer(response: Response | None, config: ConnectorConfig, vendor: Vendor) -> dict[str, Any] | None:
     if response is None:
         return None
-    secrets = redact.of_connector(config.secrets, config.settings)
+    secrets = redact.of_connector(config, vendor)
     return {
         "status": response.status,
         "headers": redact.headers(response.headers, secrets),

@@ -1,8 +1,8 @@
 """The configuration as one JSON document: out, and in again.
 
 An import goes by name, is all or nothing, and leaves alone what the document does not name. A source or connector that
-it names becomes what it says: what is left out gets its default. Kept where left out are the status, secrets and write
-keys, so that a document without secrets can be passed around and imported again.
+it names becomes what it says: what is left out gets its default. Kept where left out are the status, secrets, private
+settings (a webhook's headers) and write keys, so that a document without them can be passed around and imported again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from django.db import models, transaction
 from django.utils import timezone
 
-from integrations import rolling
+from integrations import registry, rolling
 from integrations.configuration_checks import BadConfiguration, Json, Known
 from integrations.configuration_reading import VERSION, ConnectorPlan, SourcePlan, read
 from integrations.models import (
@@ -124,7 +124,9 @@ def _apply_connector(plan: ConnectorPlan) -> list[str]:
     created = row is None
     row = row or Connector(name=plan.name)
     region = RegionEndpoint.objects.filter(vendor=plan.values["vendor"], slug=plan.region).first()
-    changed = _assign(row, {**plan.values, "region": region if plan.region else None, "archived_at": None})
+    kept = {name: row.settings[name] for name in _private(row) - plan.given if name in row.settings}
+    values = {**plan.values, "settings": {**plan.values["settings"], **kept}, "archived_at": None}
+    changed = _assign(row, {**values, "region": region if plan.region else None})
     if plan.secrets != row.secrets:
         rolling.replace(row, plan.secrets, timezone.now())
         changed.append("secrets")
@@ -192,7 +194,7 @@ def _connector_out(row: Connector, with_secrets: bool) -> dict[str, Json]:
         "sources": sorted(source.name for source in row.sources.all()),
         "region": row.region.slug if row.region else None,
         "endpoint": row.endpoint or None,
-        "settings": row.settings,
+        "settings": row.settings if with_secrets else public_settings(row),
     }
     if with_secrets:
         document["secrets"] = row.secrets
@@ -209,6 +211,17 @@ def _connector_out(row: Connector, with_secrets: bool) -> dict[str, Json]:
         "max_concurrency": row.max_concurrency,
         "notes": row.notes,
     }
+
+
+def public_settings(row: Connector) -> dict[str, Json]:
+    private = _private(row)
+    return {name: value for name, value in row.settings.items() if name not in private}
+
+
+def _private(row: Connector) -> set[str]:
+    """The settings that are treated like secrets: left out where not asked for, and kept where left out."""
+    vendor = registry.get(row.vendor)
+    return {setting.name for setting in vendor.settings if setting.private} if vendor else set()
 
 
 def _rule_out(rule: EventRule) -> dict[str, Json]:

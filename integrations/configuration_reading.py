@@ -55,7 +55,8 @@ class SourcePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectorPlan:
-    """A connector as it shall be. ``status`` None keeps the stored one; ``secrets`` are all of them."""
+    """A connector as it shall be. ``status`` None keeps the stored one; ``secrets`` are all of them; ``given`` are the
+    settings that stand in the document, rather than being defaults."""
 
     name: str
     values: dict[str, Any]
@@ -63,6 +64,7 @@ class ConnectorPlan:
     region: str
     sources: tuple[str, ...]
     secrets: dict[str, str]
+    given: frozenset[str]
     rules: tuple[dict[str, Any], ...]
     channels: tuple[dict[str, Any], ...]
     preferences: tuple[dict[str, Any], ...]
@@ -146,6 +148,7 @@ def _connector(value: Json, path: str, known: Known, sources: frozenset[str] | s
     if vendor is not None and before is not None and before != vendor.slug:
         reader.wrong("vendor", f"“{name}” is a {before} connector already; another service needs another name.")
     settings, secrets = reader.mapping("settings"), reader.mapping("secrets")
+    given = frozenset(settings)
     if vendor is not None:
         settings = check_settings(reader, settings, vendor.settings)
         secrets = check_settings(reader, secrets, vendor.settings, saved=known.secrets.get(name, {}))
@@ -172,6 +175,7 @@ def _connector(value: Json, path: str, known: Known, sources: frozenset[str] | s
         region=_region(reader, vendor, known),
         sources=_listens_to(reader, sources),
         secrets=secrets,
+        given=given,
         rules=_rules(reader),
         channels=_mappings(reader, "channels", "channel", vendor),
         preferences=_mappings(reader, "preferences", "preference", vendor),

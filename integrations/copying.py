@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.db import models, transaction
 
-from integrations.configuration import TABLES
+from integrations.configuration import TABLES, public_settings
 from integrations.models import ConfigVersion, Connector
 
 COPIED = (
-    "vendor", "region_id", "endpoint", "settings", "prefix", "other_events", "retry", "rate_limit_per_second",
+    "vendor", "region_id", "endpoint", "prefix", "other_events", "retry", "rate_limit_per_second",
     "max_concurrency", "notes",
 )  # fmt: skip
 
@@ -16,10 +16,9 @@ COPIED = (
 def copied(row: Connector) -> Connector:
     """A draft with the settings and tables of ``row``. It has no keys, because it is for another account, and listens
     to no source, because it is not set up yet."""
+    values = {name: getattr(row, name) for name in COPIED} | {"settings": public_settings(row)}
     with transaction.atomic():
-        copy = Connector.objects.create(
-            name=free_name(row.name), status=Connector.Status.OFF, **{name: getattr(row, name) for name in COPIED}
-        )
+        copy = Connector.objects.create(name=free_name(row.name), status=Connector.Status.OFF, **values)
         for table, (model, columns) in TABLES.items():
             lines = getattr(row, table).order_by("id").values(*columns)
             _make(model, copy, list(lines))

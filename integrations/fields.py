@@ -23,6 +23,11 @@ LOOKALIKES = (
     ("http://", "a web address"),
     ("{", "a piece of JSON"),
 )
+MASK = "••••"
+
+
+def masked(text: Any) -> str:
+    return MASK + hint(str(text))
 
 
 class RowsField(forms.ModelMultipleChoiceField):
@@ -53,13 +58,18 @@ class SecretField(forms.CharField):
 
 
 class MapField(forms.CharField):
-    """Names and values, one pair a line: "Name: value"."""
+    """Names and values, one pair a line: "Name: value". Of a private one's saved values only the last characters are
+    shown; a line that is left as it is keeps its value."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, private: bool = False, **kwargs: Any) -> None:
+        self.private = private
+        self.saved_values: dict[str, str] = {}
         super().__init__(widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}), **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
-        return "\n".join(f"{name}: {text}" for name, text in value.items()) if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        return "\n".join(f"{name}: {masked(text) if self.private else text}" for name, text in value.items())
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -71,7 +81,12 @@ class MapField(forms.CharField):
             name, colon, text = line.partition(":")
             if not colon or not name.strip() or not text.strip():
                 raise forms.ValidationError(f"Line {number}: write it as “name: value”.")
-            pairs[name.strip()] = text.strip()
+            name, text = name.strip(), text.strip()
+            if self.private and text.startswith(MASK):
+                if name not in self.saved_values or text != masked(self.saved_values[name]):
+                    raise forms.ValidationError(f"Line {number}: “{MASK}” stands for a saved value. Paste the new one.")
+                text = self.saved_values[name]
+            pairs[name] = text
         return pairs
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -122,7 +137,7 @@ def _plain_field(setting: Setting, validators: list[Any], common: dict[str, Any]
             return forms.ChoiceField(choices=setting.choices, **common)
         case "map":
             common["help_text"] = f"{setting.help} One “name: value” a line."
-            return MapField(**common)
+            return MapField(private=setting.private, **common)
         case "boolean":
             return forms.BooleanField(**{**common, "required": False})
     return forms.CharField(max_length=500, validators=validators, **common)

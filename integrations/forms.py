@@ -45,6 +45,8 @@ class VendorForm(forms.ModelForm):
             self.fields[field_name(setting)] = field
             if not setting.secret:
                 self.initial[field_name(setting)] = self.instance.settings.get(setting.name, setting.default)
+            if setting.private:
+                field.saved_values = self.instance.settings.get(setting.name) or {}  # type: ignore[attr-defined]
 
     def vendor_fields(self) -> list[forms.BoundField]:
         names = [field_name(setting) for setting in self.vendor_settings()]

@@ -63,7 +63,7 @@ def form_changes(form: forms.BaseForm) -> list[tuple[str, str, str]]:
     for name in form.changed_data:
         field = form.fields[name]
         label = str(field.label or name)
-        if getattr(field, "secret", False):
+        if getattr(field, "secret", False) or getattr(field, "private", False):
             found.append((label, "••••", "replaced"))
         else:
             found.append((label, _words(form.get_initial_for_field(field, name)), _words(form.cleaned_data.get(name))))

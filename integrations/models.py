@@ -163,7 +163,7 @@ class Connector(Configured):
     sources = models.ManyToManyField(Source, blank=True, related_name="connectors")
     region = models.ForeignKey(RegionEndpoint, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     endpoint = models.URLField(blank=True, help_text="An address of your own instead of the region's.")
-    settings = models.JSONField(blank=True, default=dict)
+    settings = EncryptedJSONField(blank=True, default=dict)  # a webhook's headers may hold a key
     secrets = EncryptedJSONField(blank=True, default=dict)
     secrets_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
     old_secrets = EncryptedJSONField(blank=True, default=dict, editable=False)  # in use until they end: see rolling

@@ -51,7 +51,11 @@ def hint(text: str) -> str:
 
 
 if TYPE_CHECKING:
-    AnyTextField = models.TextField[Any, Any]
+
+    class AnyTextField(models.TextField[Any, Any]):
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
+        _pyi_lookup_exact_type: Any
 else:
     AnyTextField = models.TextField
 

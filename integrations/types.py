@@ -63,7 +63,8 @@ class Setting:
     ``kind``: text, integer, number, url, choice, map (key → text), boolean. ``help`` says what it does,
     ``where_to_find`` where to copy it from, in the vendor's own words. ``pattern`` is a regular expression for the
     whole value, ``pattern_hint`` says in words what it wants. A secret that ``overlaps`` is, for a day after it was
-    replaced, used beside the new one.
+    replaced, used beside the new one. A map that is ``private`` is a setting whose values may be keys: they are not
+    shown again, and left out of what is stored of calls and of exported documents.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Setting:
     kind: str = "text"
     secret: bool = False
     overlaps: bool = False
+    private: bool = False
     required: bool = True
     default: Json = ""
     where_to_find: str = ""

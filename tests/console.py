@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 from django.test import Client
 from django.utils import timezone
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from config.devices import Authenticator
 from config.models import ApiToken, User
 from deliveries.alarm import AlertRule, AlertTarget, Problem
 from deliveries.models import Attempt, Delivery, Event, Replay
@@ -125,7 +125,7 @@ def made() -> SimpleNamespace:
             old_secret_until=now + timedelta(hours=1),
         ),
         address=RegionEndpoint.objects.create(vendor="segment", slug="own", label="Own", base_url="https://a.example"),
-        secured=TOTPDevice.objects.create(user=User.objects.create_user("s@example.com", name="S"), confirmed=True),
+        secured=Authenticator.objects.create(user=User.objects.create_user("s@example.com", name="S"), confirmed=True),
         token=ApiToken.issue("script", "viewer")[0],
         viewer=User.objects.create_user("v@example.com", name="V", role="viewer"),
         forms={"connector": connector_form(region)},

@@ -14,8 +14,8 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from config.devices import Authenticator
 from config.models import ApiToken, HouseRules, User
 from config.roles import Role
 from deliveries import practice
@@ -56,7 +56,7 @@ def old_practice_data(m: Any) -> tuple[int, ...]:
 def with_two_step(m: Any) -> tuple[int, ...]:
     """Only who has it may ask it of others."""
     for user in User.objects.exclude(pk=m.secured.user_id):
-        TOTPDevice.objects.create(user=user, confirmed=True)
+        Authenticator.objects.create(user=user, confirmed=True)
     return ()
 
 
@@ -117,7 +117,8 @@ ACTIONS = [
            lambda m: AlertTarget.objects.count()),
     Action("integrations_regionendpoint_remove", lambda m: (m.address.pk,), EDITOR,
            lambda m: RegionEndpoint.objects.count()),
-    Action("config_user_reset_two_step", lambda m: (m.secured.user_id,), OWNER, lambda m: TOTPDevice.objects.count()),
+    Action("config_user_reset_two_step", lambda m: (m.secured.user_id,), OWNER,
+           lambda m: Authenticator.objects.count()),
     Action("events_seen_save", lambda m: (), EDITOR, lambda m: EventRule.objects.count(),
            {"connector": "{connector}", "type": "track", "name": "Flow Viewed", "send": "0"}),
     Action("integrations_connector_end_old_key", lambda m: (m.connector.pk,), EDITOR,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django_otp.oath import TOTP
-from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from config.devices import Authenticator, RecoveryCodes
 from config.models import ApiToken, HouseRules, User
 from integrations.history import Change
 from tests.console import person
@@ -35,14 +37,14 @@ def sign_in(client: Client, token: str = "", password: str = PASSWORD) -> int:
     return client.post("/login/", data).status_code
 
 
-def code(device: TOTPDevice, step: int = 0) -> str:
+def code(device: Authenticator, step: int = 0) -> str:
     totp = TOTP(device.bin_key, drift=step)
     return f"{totp.token():06d}"
 
 
-def turn_on(client: Client) -> TOTPDevice:
+def turn_on(client: Client) -> Authenticator:
     client.post("/two-step/start/")
-    device = TOTPDevice.objects.latest("id")
+    device = Authenticator.objects.latest("id")
     assert client.post("/two-step/confirm/", {"token": code(device)}).status_code == 200
     device.refresh_from_db()
     return device
@@ -51,7 +53,7 @@ def turn_on(client: Client) -> TOTPDevice:
 def test_a_wrong_code_turns_nothing_on(client: Client) -> None:
     client.post("/two-step/start/")
     client.post("/two-step/confirm/", {"token": "000000"})
-    assert not TOTPDevice.objects.get().confirmed
+    assert not Authenticator.objects.get().confirmed
     assert sign_in(Client()) == 302
 
 
@@ -60,15 +62,15 @@ def test_once_on_the_password_is_not_enough(client: Client) -> None:
     assert device.confirmed
     assert sign_in(Client()) == 200
     assert sign_in(Client(), "000000") == 200
-    TOTPDevice.objects.update(throttling_failure_count=0, throttling_failure_timestamp=None)
+    Authenticator.objects.update(throttling_failure_count=0, throttling_failure_timestamp=None)
     assert sign_in(Client(), code(device, 1)) == 302
     assert sign_in(Client(), code(device, 1)) == 200  # a code works once
 
 
 def test_a_recovery_code_works_once(client: Client) -> None:
     turn_on(client)
-    recovery = StaticDevice.objects.get().token_set.first().token
-    assert StaticDevice.objects.get().token_set.count() == 8
+    recovery = RecoveryCodes.objects.get().codes[3]
+    assert len(RecoveryCodes.objects.get().codes) == 8
     assert sign_in(Client(), recovery) == 302
     assert sign_in(Client(), recovery) == 200
 
@@ -76,15 +78,40 @@ def test_a_recovery_code_works_once(client: Client) -> None:
 def test_turning_off_asks_for_the_password(client: Client) -> None:
     turn_on(client)
     client.post("/two-step/off/", {"password": "wrong"})
-    assert TOTPDevice.objects.count() == 1
+    assert Authenticator.objects.count() == 1
     client.post("/two-step/off/", {"password": PASSWORD})
-    assert (TOTPDevice.objects.count(), StaticDevice.objects.count()) == (0, 0)
+    assert (Authenticator.objects.count(), RecoveryCodes.objects.count()) == (0, 0)
 
 
 @pytest.mark.parametrize("action", ["start", "confirm", "off"])
 def test_nothing_by_get(client: Client, action: str) -> None:
     assert client.get(f"/two-step/{action}/").status_code == 405
-    assert TOTPDevice.objects.count() == 0
+    assert Authenticator.objects.count() == 0
+
+
+def test_nothing_of_it_can_be_read_in_the_database(client: Client) -> None:
+    device = turn_on(client)
+    codes = RecoveryCodes.objects.get().codes
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM config_authenticator")
+        stored = repr(cursor.fetchall())
+        cursor.execute("SELECT * FROM config_recoverycodes")
+        stored += repr(cursor.fetchall())
+    assert [secret for secret in (device.key, device.text, *codes) if secret in stored] == []
+
+
+def test_new_encryption_keys_reach_it_and_lost_ones_let_nobody_in(client: Client, settings: Any) -> None:
+    device = turn_on(client)
+    recovery = RecoveryCodes.objects.get().codes[0]
+    first, second = settings.SECRETS_KEYS[0], Fernet.generate_key().decode()
+    settings.SECRETS_KEYS = [second, first]
+    call_command("rotate_secrets")
+    settings.SECRETS_KEYS = [first]
+    answer = Client().post("/login/", {"username": "ada@example.com", "password": PASSWORD, "token": recovery})
+    assert (answer.status_code, "Two-step login cannot be checked." in answer.content.decode()) == (200, True)
+    settings.SECRETS_KEYS = [second]
+    assert Authenticator.objects.get().key == device.key
+    assert sign_in(Client(), recovery) == 302
 
 
 # --- Asked of everybody -----------------------------------------------------------------------------------------------
@@ -118,7 +145,7 @@ def test_whoever_has_none_sets_it_up_before_any_other_page_opens(owner: Client, 
     assert "Set yours up now" in page.content.decode()
     assert 'href="/deliveries/"' not in page.content.decode()
     newcomer.post("/two-step/start/")
-    device = TOTPDevice.objects.get(user__email="ada@example.com")
+    device = Authenticator.objects.get(user__email="ada@example.com")
     codes = newcomer.post("/two-step/confirm/", {"token": code(device)}).content.decode()
     assert "Recovery codes, shown this once" in codes
     assert newcomer.get("/deliveries/").status_code == 200
@@ -150,7 +177,7 @@ def test_while_it_is_asked_nobody_turns_it_off_and_a_reset_is_set_up_again(owner
     turn_on(owner)
     ask(owner)
     owner.post("/two-step/off/", {"password": PASSWORD})
-    assert TOTPDevice.objects.count() == 1
+    assert Authenticator.objects.count() == 1
     owner.post(f"/people/{User.objects.get(email='owner@example.com').pk}/reset-two-step/")
     assert owner.get("/")["Location"] == "/two-step/"
     turn_on(owner)

@@ -15,9 +15,16 @@ from urllib.parse import quote, quote_plus
 
 import orjson
 
+from integrations.types import ConnectorConfig, Vendor
+
 MASK = "••••"
 SHORTEST = 4  # a shorter secret would black out ordinary words
 SHOWN_FROM = 12  # of a shorter secret nothing is shown
+LONG_ENOUGH = 8  # for a key, in a header whose name says nothing of one
+PLAIN_HEADERS = frozenset({
+    "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "content-language",
+    "content-type", "origin", "referer", "user-agent",
+})  # fmt: skip
 
 _SECRET_NAME = re.compile(
     r"auth(?!enticate$|or$|ority$)|cookie|token|secret|passw|credential|session"
@@ -41,13 +48,20 @@ def headers(values: Mapping[str, object], secrets: Iterable[str] = ()) -> dict[s
     }
 
 
-def of_connector(secrets: Mapping[str, object], settings: Mapping[str, object]) -> tuple[str, ...]:
-    """What must not be shown of a connector: its secrets, and the values of extra headers that carry one."""
-    found = [str(value) for value in secrets.values() if isinstance(value, str)]
-    for value in settings.values():
-        if isinstance(value, dict):
-            own = [str(text) for name, text in value.items() if _SECRET_NAME.search(str(name))]
-            found += own + [text.split()[-1] for text in own if " " in text.strip()]
+def of_connector(config: ConnectorConfig, vendor: Vendor) -> tuple[str, ...]:
+    """What must not be shown of a connector: its secrets, the ones they replaced, and the values of extra headers:
+    where the header's name promises a key, and else where the value is long enough for one."""
+    found = [
+        value for part in (config.secrets, config.old_secrets) for value in part.values() if isinstance(value, str)
+    ]
+    private = {setting.name for setting in vendor.settings if setting.private}
+    for setting, values in config.settings.items():
+        for name, value in values.items() if isinstance(values, dict) else ():
+            text = str(value)
+            if _promises_secret(str(name)):
+                found += [text, *text.split()[1:][-1:]]
+            elif setting in private and len(text) >= LONG_ENOUGH and str(name).lower() not in PLAIN_HEADERS:
+                found.append(text)
     return tuple(found)
 
 

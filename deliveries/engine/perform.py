@@ -243,7 +243,7 @@ def _call(
         signature = target.vendor.sign(request, target.config, message_id, started_at)
         request = replace(request, headers={**request.headers, **signature}, json=None, body=request.content())
     began = time.monotonic()
-    secrets = redact.of_connector(target.config.secrets, target.config.settings)
+    secrets = redact.of_connector(target.config, target.vendor)
     head = _request_text(request, secrets)
     try:
         response = _without_secrets(caller.send(request, hosts=target.hosts), secrets)
@@ -269,6 +269,9 @@ def _call(
 def _without_secrets(response: Response, secrets: Sequence[str]) -> Response:
     """Some services say back what they were sent, and what they say is quoted: never with a key in it."""
     safe = redact.text(response.text, secrets)
+    if response.status >= 300 and response.headers:  # a redirect's target is quoted too
+        headers = {name: redact.text(value, secrets) for name, value in response.headers.items()}
+        response = replace(response, headers=headers)
     return response if safe == response.text else replace(response, body=safe.encode())
 
 
@@ -278,7 +281,7 @@ def _request_text(request: OutgoingRequest, secrets: Sequence[str]) -> str:
 
 
 def _body_texts(contents: Sequence[bytes], target: Target) -> list[str]:
-    secrets = redact.of_connector(target.config.secrets, target.config.settings)
+    secrets = redact.of_connector(target.config, target.vendor)
     return [redact.text(content.decode("utf-8", "replace"), secrets)[:REQUEST_TEXT_CAP] for content in contents]
 
 

@@ -56,9 +56,11 @@ SETTINGS = (
         name="headers",
         label="Extra headers",
         kind="map",
+        private=True,
         required=False,
         default={},
-        help="Sent with every call, for example an Authorization header that the receiver asks for.",
+        help="Sent with every call, for example an Authorization header that the receiver asks for. "
+        "What is saved is not shown again: leave “••••” as it is to keep it.",
     ),
     Setting(
         name="batch_size",
