@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from deliveries.models import Delivery
 from integrations.history import Change
-from integrations.models import Connector, Source
+from integrations.models import Connector, Source, WriteKey
 from tests.console import event_of, made, person
 
 pytestmark = pytest.mark.django_db
@@ -112,6 +113,45 @@ def test_a_source_that_is_switched_off_says_so_at_once(m: Any) -> None:
     assert client.get("/sources/").context["sources"][0].health == "working"
     client.post(reverse("admin:integrations_source_status", args=[m.source.pk]), {"status": "off"})
     assert client.get("/sources/").context["sources"][0].health == "off"
+
+
+def buttons(page: str) -> list[str]:
+    """Where the lines' buttons lead."""
+    return re.findall(r'action="(/sources/[^"]*)"', page)
+
+
+def test_a_line_of_a_source_copies_its_address_and_rolls_or_revokes_its_keys(m: Any) -> None:
+    ending = WriteKey.issue(m.source, "old app")
+    ending.expires_at = timezone.now() + timedelta(hours=2)
+    ending.save()
+    WriteKey.issue(m.source, "gone").revoke()
+    Source.objects.create(name="letters", vendor="customerio")
+    client = person("editor")
+    page = client.get("/sources/?state=working").content.decode()
+    assert f'<span id="address-{m.source.pk}" hidden>http://testserver</span>' in page
+    roll, revoke = (f"/sources/{m.source.pk}/keys/{m.key.pk}/{verb}/" for verb in ("roll", "revoke"))
+    assert buttons(page) == [
+        roll,
+        f"{revoke}?state=working",
+        f"/sources/{m.source.pk}/keys/{ending.pk}/revoke/?state=working",
+    ]
+    answer = client.post(roll)
+    assert answer["Location"] == f"/sources/{m.source.pk}/"  # where the new key is shown, once
+    assert "The write key, shown this once" in client.get(answer["Location"]).content.decode()
+    answer = client.post(f"{revoke}?state=working", {"back": "list"})
+    assert answer["Location"] == "/sources/?state=working"
+    m.key.refresh_from_db()
+    assert m.key.revoked_at is not None
+    page = client.get("/sources/").content.decode()
+    assert f"/keys/{m.key.pk}/" not in page
+    assert "hidden>http://testserver/connector/customerio</span>" in page
+    assert client.post(f"/sources/{m.source.pk}/keys/{ending.pk}/revoke/")["Location"] == f"/sources/{m.source.pk}/"
+
+
+def test_a_viewer_copies_an_address_and_changes_no_key(m: Any) -> None:
+    page = person("viewer").get("/sources/").content.decode()
+    assert f'data-copy="address-{m.source.pk}"' in page
+    assert buttons(page) == []
 
 
 # --- Event names ------------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from typing import Any
 from django.core.cache import cache
 from django.db import connection
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
 
 from deliveries import log
 from deliveries.models import Event
@@ -70,11 +69,6 @@ def _found(rows: QuerySet[Any], order: str, most: int) -> list[Any]:
 
 def _id(row: Model) -> int:
     return int(row.pk)
-
-
-def back(request: HttpRequest, changelist: str) -> str:
-    """The list as it was filtered, where a button of one of its lines was pressed; "" elsewhere."""
-    return f"{changelist}?{request.GET.urlencode()}".rstrip("?") if request.POST.get("back") == "list" else ""
 
 
 def is_id(text: str) -> bool:

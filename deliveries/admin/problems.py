@@ -84,7 +84,7 @@ class ProblemAdmin(PageAdmin):
 
     def _back(self, request: HttpRequest, usual: str) -> HttpResponse:
         """To the list as it was filtered, for who pressed a button of one of its lines."""
-        return redirect(listing.back(request, self.link("changelist")) or usual)
+        return redirect(self.back_to_list(request) or usual)
 
 
 def _view(params: Mapping[str, str]) -> str:

@@ -113,7 +113,7 @@ class ReplayAdmin(PageAdmin):
         row = get_object_or_404(Replay, pk=pk)
         replay.stop(row, by=str(request.user))
         messages.success(request, "Stopped. What was already sent stays sent.")
-        return redirect(listing.back(request, self.link("changelist")) or self.link("change", pk))
+        return redirect(self.back_to_list(request) or self.link("change", pk))
 
 
 def _progress(row: Replay) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from deliveries import sources
 from deliveries.health import LABELS
-from integrations.admin.sources import SourceAdmin
+from integrations.admin.sources import SourceAdmin, address_of
 from integrations.models import ConfigVersion, Source
 
 KEPT = 30  # seconds: counting a day's events costs most of the page's time
@@ -25,6 +25,10 @@ class SourceListAdmin(SourceAdmin):
     def list_page(self, request: HttpRequest) -> HttpResponse:
         rows: list[Any] = list(Source.objects.prefetch_related("write_keys", "connectors"))
         _report(rows)
+        for row in rows:
+            row.address = address_of(request, row)
+            row.working_keys = [key for key in row.write_keys.all() if key.usable]
+            row.lasting_keys = [key for key in row.working_keys if key.expires_at is None]
         wanted = request.GET.get("state", "")
         return self.show(
             request,

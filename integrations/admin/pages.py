@@ -64,6 +64,12 @@ class PageAdmin(admin.ModelAdmin):
     def link(self, name: str, *args: Any) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}", args=args)
 
+    def back_to_list(self, request: HttpRequest) -> str:
+        """The list as it was filtered, where a button of one of its lines was pressed; "" elsewhere."""
+        if request.POST.get("back") != "list":
+            return ""
+        return f"{self.link('changelist')}?{request.GET.urlencode()}".rstrip("?")
+
     def show(self, request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
         return show(request, template, title, site=self.admin_site, **context)
 

@@ -64,8 +64,7 @@ class SourceAdmin(PageAdmin):
             "source": source,
             "form": form,
             "vendor": vendor,
-            "address": address,
-            "receive_path": vendor.receive.path if vendor and vendor.receive else "",
+            "address": address_of(request, source),
             "new_key": new_key,
             "paste": _paste(source, address, new_key),
             "keys": source.write_keys.all(),
@@ -108,13 +107,20 @@ class SourceAdmin(PageAdmin):
             row.revoke()
             record(request.user, row.source, f"Revoked the key {row}")
         messages.success(request, f"The key {row} is revoked: events sent with it are refused from now on.")
-        return redirect(self.link("change", pk))
+        return redirect(self.back_to_list(request) or self.link("change", pk))
 
     def _show_key_once(self, request: HttpRequest, key: WriteKey, words: str) -> HttpResponse:
         # Sessions are rows too: no key stands in the database as it is.
         request.session[KEY_FIELD] = {"source": key.source_id, "key": encrypt(key.key)}
         messages.success(request, words)
         return redirect(self.link("change", key.source_id))
+
+
+def address_of(request: HttpRequest, source: Source) -> str:
+    """What is pasted into the other product. Segment's own libraries are given the host alone."""
+    vendor = registry.get(source.vendor)
+    path = vendor.receive.path if vendor and vendor.receive else ""
+    return f"{request.scheme}://{request.get_host()}{'' if path == '/connector/segment' else path}"
 
 
 def _may_erase(request: HttpRequest) -> bool:

@@ -36,7 +36,7 @@
     const add = event.target.closest("[data-add-row]");
     if (add) addRow(add.dataset.addRow);
     const row = event.target.closest("tr[data-href]");
-    if (row && !event.target.closest("a, button, input, label, select")) window.location = row.dataset.href;
+    if (row && !event.target.closest("a, button, input, label, select, details")) window.location = row.dataset.href;
     all(".filters details[open], .menu[open]").forEach((box) => { if (!box.contains(event.target)) box.open = false; });
   });
 
