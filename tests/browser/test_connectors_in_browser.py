@@ -116,7 +116,7 @@ def test_a_mistake_shows_at_its_field_while_typing_and_goes_again(page: Any, row
 def test_a_clash_is_said_while_typing(page: Any, rows: Any) -> None:
     at = page("light", f"/connectors/{rows.draft.pk}/setup/events/")
     at.get_by_role("button", name="Add an event").click()
-    at.get_by_label("Name – new line").fill("Flow Done")
+    at.locator("#id_rules-0-name").fill("Flow Done")
     at.locator("#id_rules-0-send_as").fill("Response Submitted")
     at.locator("#clashes").get_by_text("Flow Done, Response Submitted.").wait_for()
     assert at.locator("#seen-rules-0").inner_text() == "not yet"
