@@ -14,6 +14,7 @@ from integrations.types import Json
 
 KEPT = 5
 ANSWER_CAP = 2000
+CUT = " … (cut)"
 
 
 class Trial(models.Model):
@@ -31,6 +32,8 @@ class Trial(models.Model):
     status = models.PositiveSmallIntegerField(null=True, blank=True)
     duration_ms = models.PositiveIntegerField(default=0)
     answer = models.TextField(blank=True)
+    # Whether somebody saw it arrive over there; null while nobody has said. A yes of the service alone proves little.
+    seen = models.BooleanField(null=True, blank=True)
 
     class Meta:
         app_label = "deliveries"
@@ -57,11 +60,16 @@ def keep(connector: Connector, payload: Mapping[str, Json], tested: Any, *, by: 
             what_to_do="" if tested.delivered else tested.words.what_to_do,
             status=answer.get("status"),
             duration_ms=tested.duration_ms,
-            answer=str(answer.get("body", ""))[:ANSWER_CAP],
+            answer=_cut(str(answer.get("body", ""))),
         )
         old = Trial.objects.filter(connector=connector).values_list("id", flat=True)[KEPT:]
         Trial.objects.filter(id__in=list(old)).delete()
     return trial
+
+
+def _cut(text: str) -> str:
+    """Up to ANSWER_CAP characters, its mark included."""
+    return text if len(text) <= ANSWER_CAP else f"{text[: ANSWER_CAP - len(CUT)]}{CUT}"
 
 
 def last(connector: Connector) -> models.QuerySet[Trial]:

@@ -168,6 +168,7 @@ class Vendor:
     ``sign(request, config, message_id, now)`` returns headers computed over the final bytes.
     ``rate_limit`` is calls per second for one connector; ``max_concurrency`` calls at once.
     ``deduplicates`` says whether the service drops a repeated message id by itself.
+    ``look_at`` is where in the service a test event shows, ``not_there`` what to look at next where it does not.
     """
 
     slug: str
@@ -189,6 +190,8 @@ class Vendor:
     receive: Receive | None = None
     check_credentials: CredentialCheck | None = None
     test_event: Mapping[str, Json] = field(default_factory=dict)
+    look_at: str = ""
+    not_there: tuple[str, ...] = ()
     channels: tuple[tuple[str, str, str], ...] = ()  # (slug, label, trait mapped by default)
     preferences: tuple[tuple[str, str, str], ...] = ()  # likewise
     default_channels: tuple[str, ...] = ()

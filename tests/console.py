@@ -13,7 +13,7 @@ from django.utils import timezone
 from config.devices import Authenticator
 from config.models import ApiToken, User
 from deliveries.alarm import AlertRule, AlertTarget, Problem
-from deliveries.models import Attempt, Delivery, Event, Replay
+from deliveries.models import Attempt, Delivery, Event, Replay, Trial
 from integrations.models import Connector, RegionEndpoint, Source, WriteKey
 
 EMPTY_TABLES = {f"{prefix}-{name}": "0" for prefix in ("rules", "filters") for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
@@ -111,6 +111,7 @@ def made() -> SimpleNamespace:
         failed=failed,
         delivered=delivered,
         held=held,
+        trial=Trial.objects.create(connector=connector, name="A", outcome="delivered", headline="Accepted."),
         replay=Replay.objects.create(state="running", total=5),
         problem=Problem.objects.create(connector=connector, kind="key_refused", cause="key_refused", sample=failed),
         rule=AlertRule.objects.create(kind="failing", connector=connector, limit=9),

@@ -63,7 +63,7 @@ class World:
         for client in (*self.console.values(), *self.api.values()):
             client.raise_request_exception = True
         names = ("failed", "delivered", "held", "replay", "connector", "paused", "off", "draft", "problem", "tried",
-                 "source", "key", "rule", "target", "hook", "address", "token", "viewer")  # fmt: skip
+                 "source", "key", "rule", "target", "hook", "address", "token", "viewer", "trial")  # fmt: skip
         self.names: dict[str, Any] = {name: getattr(m, name).pk for name in names}
         self.names |= {"event": m.failed.event_id, "secured": m.secured.user_id, "device": m.secured.pk}
         self.names |= {"region": m.connector.region_id, "write_key": m.key.key}

@@ -21,7 +21,7 @@ from config.roles import Role
 from deliveries import practice
 from deliveries.alarm import AlertRule, AlertTarget, Problem
 from deliveries.erasures import Erasure
-from deliveries.models import Delivery, Event, JobRun, Replay
+from deliveries.models import Delivery, Event, JobRun, Replay, Trial
 from integrations.admin.pages import PageAdmin
 from integrations.models import Connector, EventRule, RegionEndpoint, Source, WriteKey
 from tests.console import made, person
@@ -119,6 +119,8 @@ ACTIONS = [
            lambda m: RegionEndpoint.objects.count()),
     Action("config_user_reset_two_step", lambda m: (m.secured.user_id,), OWNER,
            lambda m: Authenticator.objects.count()),
+    Action("integrations_connector_test_seen", lambda m: (m.connector.pk, m.trial.pk), OPERATOR,
+           lambda m: Trial.objects.get(pk=m.trial.pk).seen, {"seen": "yes"}),
     Action("events_seen_save", lambda m: (), EDITOR, lambda m: EventRule.objects.count(),
            {"connector": "{connector}", "type": "track", "name": "Flow Viewed", "send": "0"}),
     Action("integrations_connector_end_old_key", lambda m: (m.connector.pk,), EDITOR,

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from deliveries import trials
 from deliveries.models import Delivery, Event, Trial
+from integrations import history
 from integrations.models import Connector
-from tests.console import made, person
+from tests.console import delivery_of, event_of, made, person
 
 pytestmark = pytest.mark.django_db
 BATCH = "https://api.segment.io/v1/batch"
@@ -25,7 +26,9 @@ def send(m: Any, role: str, **data: str) -> Any:
 
 @pytest.fixture
 def m() -> Any:
-    return made()
+    made_ = made()
+    Trial.objects.all().delete()
+    return made_
 
 
 def test_a_viewer_and_a_get_send_nothing(m: Any, http: Any) -> None:
@@ -145,3 +148,142 @@ def test_a_test_in_the_wizard_stays_in_the_wizard() -> None:
     assert f"/connectors/{row.pk}/setup/on/" in page
     assert "Continue without a test" not in page
     assert "Last tests" in page
+
+
+def test_no_more_than_2000_characters_of_an_answer_are_kept(m: Any, http: Any) -> None:
+    http.get(KEY, json={})
+    http.post(BATCH, body="x" * 5000, status=400)
+    send(m, "operator")
+    answer = Trial.objects.get().answer
+    assert (len(answer), answer[-10:]) == (2000, "xx … (cut)")
+
+
+# --- To oneself -------------------------------------------------------------------------------------------------------
+
+JANE = (
+    '{"type": "track", "event": "A", "userId": "jane", "properties": {"email": "jane@example.com", "phone": "+1555"}}'
+)
+
+
+def test_the_sample_goes_to_whoever_tries_it(m: Any, http: Any) -> None:
+    http.get(KEY, json={})
+    http.post(BATCH, json={"success": True})
+    html = send(m, "operator", sample="paste", pasted=JANE, to_me="on", my_email="ann@example.com", my_id="").content
+    body = http.calls[-1].request.body.decode()
+    assert ("jane" in body, "+1555" in body) == (False, False)
+    sent = orjson.loads(body)["batch"][0]
+    assert (sent["userId"], sent["properties"]) == ("ann@example.com", {"email": "ann@example.com"})
+    assert "Addressed to you: ann@example.com. Left out, so that nobody else is reached: phone." in html.decode()
+    assert "ann@example.com" not in str(Trial.objects.values())
+
+
+def test_without_the_tick_it_is_said_whom_it_may_reach(m: Any) -> None:
+    page = person("operator").post(f"/connectors/{m.connector.pk}/preview/", {"sample": "paste", "pasted": JANE})
+    assert "Segment may notify <strong>jane@example.com, +1555</strong>." in page.content.decode()
+    data = {"sample": "paste", "pasted": JANE, "to_me": "on", "my_email": "ann@example.com"}
+    html = person("operator").post(f"/connectors/{m.connector.pk}/preview/", data).content.decode()
+    assert "addressed to you." in html
+    assert "jane@example.com" not in html
+
+
+def test_the_address_offered_is_the_persons_own(m: Any) -> None:
+    page = person("operator").get(f"/connectors/{m.connector.pk}/test/").content.decode()
+    assert 'name="my_email" value="operator@example.com"' in page
+
+
+@pytest.mark.parametrize(
+    ("field", "data", "words"),
+    [
+        ("my_email", {"my_email": "ann"}, "This is no e-mail address. It looks like name@example.com."),
+        ("my_email", {"my_email": ""}, "Give your e-mail address, or below the id you have over there."),
+        ("pasted", {"sample": "paste", "pasted": "[1]"}, "An event is a JSON object, in curly brackets."),
+        ("pasted", {"sample": "paste", "pasted": " "}, "Paste an event here, or choose another one above."),
+    ],
+)
+def test_a_mistake_stands_at_its_field_and_nothing_is_sent(
+    m: Any, http: Any, field: str, data: dict[str, str], words: str
+) -> None:
+    html = send(m, "operator", **{"to_me": "on", "my_email": "ann@example.com", **data}).content.decode()
+    assert f'<div id="errors-{field}" aria-live="polite"><ul class="errorlist"><li>{words}</li></ul></div>' in html
+    assert (len(http.calls), Trial.objects.count()) == (0, 0)
+
+
+# --- Seen over there? -------------------------------------------------------------------------------------------------
+
+
+def practice_row(**more: Any) -> Connector:
+    return Connector.objects.create(name="To", vendor="practice", settings={"script": "works"}, **more)
+
+
+def answer_seen(client: Any, row: Connector, seen: str) -> Any:
+    return client.post(f"/connectors/{row.pk}/test/{Trial.objects.get().pk}/seen/", {"seen": seen})
+
+
+def test_no_shows_what_to_look_at_and_yes_ends_it(m: Any, http: Any) -> None:
+    http.get(KEY, json={})
+    http.post(BATCH, json={"success": True})
+    html = send(m, "operator").content.decode()
+    assert "Do you see it in Segment?" in html
+    assert "Segment → Connections → Sources → your source → Debugger" in html
+    checks = "Is the region the one of your workspace?"
+    assert checks not in html
+    client = person("operator")
+    url = f"/connectors/{m.connector.pk}/test/"
+    assert answer_seen(client, m.connector, "no")["Location"] == url
+    html = client.get(url).content.decode()
+    assert (checks in html, "not seen there" in html, "Do you see it" in html) == (True, True, False)
+    answer_seen(client, m.connector, "yes")
+    html = client.get(url).content.decode()
+    assert (checks in html, ">seen there<" in html) == (False, True)
+    words = [change.words for change in history.of(m.connector)]
+    assert words[:2] == ["Saw the test event in Segment", "Did not see the test event in Segment"]
+
+
+def test_in_the_wizard_yes_goes_on_and_no_stays() -> None:
+    row, client = practice_row(status="off"), person("editor")
+    practise(client, row)
+    assert answer_seen(client, row, "no")["Location"] == f"/connectors/{row.pk}/setup/test/"
+    assert "Not there? Look at this" in client.get(f"/connectors/{row.pk}/setup/test/").content.decode()
+    assert "nobody found it there" in client.get(f"/connectors/{row.pk}/setup/on/").content.decode()
+    assert answer_seen(client, row, "yes")["Location"] == f"/connectors/{row.pk}/setup/on/"
+    assert "nobody found it there" not in client.get(f"/connectors/{row.pk}/setup/on/").content.decode()
+
+
+def test_a_refused_test_asks_nothing_and_another_connectors_test_is_not_found() -> None:
+    row, other, client = practice_row(), Connector.objects.create(name="Other", vendor="practice"), person("operator")
+    Connector.objects.filter(pk=row.pk).update(settings={"script": "key"})
+    html = practise(client, row).content.decode()
+    assert "Do you see it" not in html
+    assert answer_seen(client, row, "yes").status_code == 404
+    Trial.objects.update(outcome="delivered")
+    assert answer_seen(client, other, "yes").status_code == 404
+    assert Trial.objects.get().seen is None
+
+
+# --- What is held, after a good test ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deliveries.queue.wake", lambda *args, **kwargs: None)
+
+
+@pytest.mark.usefixtures("_still")
+def test_a_good_test_of_a_stopped_connector_offers_to_send_what_is_held(m: Any) -> None:
+    row, client = practice_row(status="paused", status_at=timezone.now(), status_by="Signalbox"), person("operator")
+    for number in (70, 71):
+        delivery_of(event_of(m.source, number), row, "held", "paused")
+    html = practise(client, row).content.decode()
+    assert "Resume and send 2 held" in html
+    client.post(f"/connectors/{row.pk}/resume/", {"backlog": "send"})
+    row.refresh_from_db()
+    assert row.status == "active"
+    assert list(Delivery.objects.filter(connector=row).values_list("status", flat=True)) == ["waiting"] * 2
+    assert "It works now." not in practise(client, row).content.decode()
+
+
+def test_a_refused_test_offers_nothing(m: Any) -> None:
+    row = practice_row(status="paused", status_at=timezone.now())
+    Connector.objects.filter(pk=row.pk).update(settings={"script": "key"})
+    delivery_of(event_of(m.source, 70), row, "held", "paused")
+    assert "Resume and send" not in practise(person("operator"), row).content.decode()

@@ -43,6 +43,8 @@ ACME = Vendor(
     allowed_hosts=("api.acme.example.com",),
     builders={EventKind.TRACK: build},
     test_event={"type": "track", "event": "A", "userId": "u1"},
+    look_at="Acme → Inbox",
+    not_there=("Is it the right inbox?",),
 )
 
 

@@ -166,7 +166,7 @@ class CatalogPages:
             **self.preview_context(request, row, config),
         }
         context |= _summary(row, vendor) if step.slug == "on" else {}
-        context |= {"trials": trials.last(row), **(tested or {})} if step.slug == "test" else {}
+        context |= {"trials": list(trials.last(row)), **(tested or {})} if step.slug == "test" else {}
         title = f"{vendor.label}: {step.label}"
         return self.show(request, "console/wizard.html", title, **context)
 
@@ -245,4 +245,5 @@ def _summary(row: Connector, vendor: Vendor) -> dict[str, Any]:
         "region": row.region.label if row.region else "",
         "recent": "more than 1000" if recent > 1000 else recent,
         "has_sources": Source.objects.exists(),
+        "unseen": trials.last(row).values_list("seen", flat=True).first() is False,
     }

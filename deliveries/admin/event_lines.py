@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Exists, Max, OuterRef
 
 from deliveries.models import Event
 from integrations import clashes, registry
@@ -18,7 +17,7 @@ from integrations.tables import Table
 from integrations.types import ConnectorConfig
 
 KEPT = 15  # seconds: the preview asks at every pause in typing
-# Ids back from the newest event. There is no index by name, and reading all events would take seconds at a million.
+# The newest events. There is no index by name, and reading all events would take seconds at a million.
 LOOKED_AT = 5000
 Key = tuple[int, str, str]
 
@@ -51,11 +50,12 @@ def recent() -> Seen:
 
 
 def _recent() -> Seen:
-    older = Event.objects.filter(id__lte=OuterRef("id") - LOOKED_AT)
-    newest, more = Event.objects.order_by("-id").values_list("id", Exists(older)).first() or (0, False)
-    rows = Event.objects.filter(id__gt=newest - LOOKED_AT, refused="").order_by()
-    last = rows.values_list("source_id", "type", "name").annotate(last=Max("received_at"))
-    return Seen({(source, kind, name): at for source, kind, name, at in last}, not more)
+    newest = Event.objects.filter(refused="").order_by("-id")
+    rows = list(newest.values_list("source_id", "type", "name", "received_at")[:LOOKED_AT])
+    last: dict[Key, datetime] = {}
+    for source, kind, name, at in rows:
+        last[source, kind, name] = max(at, last.get((source, kind, name), at))
+    return Seen(last, len(rows) < LOOKED_AT)
 
 
 def annotate(config: ConnectorConfig, lists: Mapping[str, Table], snapshot: Snapshot) -> list[Clash]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from django.core.cache import cache
+from django.db.models import Subquery
 
 from deliveries.models import Event
 from integrations.tables import Table
@@ -33,7 +34,7 @@ def recent() -> Seen:
 
 
 def _recent() -> Seen:
-    newest = Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    newest = Subquery(Event.objects.order_by("-id").values("id")[:1])
     rows = Event.objects.filter(type="identify", refused="", erased_at=None, id__gt=newest - LOOKED_AT)
     events = list(rows.order_by("-id")[:LATEST])
     values: dict[str, list[str]] = {}

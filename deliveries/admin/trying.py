@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
-from deliveries import preview, trials
-from deliveries.admin import badges, event_lines
-from deliveries.models import Event
+from deliveries import preview, release, trials
+from deliveries.admin import badges, event_lines, samples
+from deliveries.trials import Trial
 from integrations import history, registry, selectors
 from integrations.admin.pages import changes, demand
 from integrations.forms import ConnectorForm
@@ -18,7 +18,6 @@ from integrations.models import Connector
 from integrations.tables import config_from, tables
 from integrations.types import Cause, ConnectorConfig, Disposition, Vendor, Verdict
 
-SAMPLES = 10
 OPERATE = "integrations.operate_connector"
 
 
@@ -30,6 +29,7 @@ class TestPages:
         ("<int:pk>/preview/", "preview_form", "preview"),
         ("<int:pk>/test/", "test_page", "test"),
         ("<int:pk>/test/send/", "send_test", "send_test"),
+        ("<int:pk>/test/<int:trial>/seen/", "test_seen", "test_seen"),
     )
 
     def preview_context(
@@ -39,9 +39,10 @@ class TestPages:
         vendor = registry.get(connector.vendor)
         if vendor is None or not request.user.has_perm(OPERATE):
             return {"panel": None}
-        panel = _panel(config or saved_config(connector), vendor, _sample({}, connector, vendor))
         path = self.link("preview", connector.pk) if connector.pk else self.link("preview_new", connector.vendor)
-        return {"panel": panel, "samples": _samples(), "preview_url": path}
+        sample = samples.chosen(request, {}, vendor)
+        panel = _panel(config or saved_config(connector), vendor, sample)
+        return {"panel": panel, "samples": samples.offered(), "preview_url": path}
 
     def preview_form(self: Any, request: HttpRequest, pk: int) -> HttpResponse:
         """The panel for what stands in the form that was posted. Saves nothing, sends nothing."""
@@ -65,14 +66,14 @@ class TestPages:
         config = config_from(connector, present)
         context["clashes"] = event_lines.annotate(config, present, selectors.snapshot())
         context["lines"] = present.get("rules", ())
-        panel = _panel(config, vendor, _sample(request.POST, connector, vendor)) if vendor else None
-        return self.show(request, "console/panel_pieces.html", "", panel=panel, **context)
+        panel = _panel(config, vendor, samples.chosen(request, request.POST, vendor)) if vendor else None
+        return self.show(request, "console/panel_pieces.html", "", panel=panel, vendor=vendor, **context)
 
     def test_page(self: Any, request: HttpRequest, pk: int) -> HttpResponse:
         demand(request, OPERATE)
         connector = self.row(pk)
         context = {**self.preview_context(request, connector), "connector": connector}
-        context |= {"vendor": registry.get(connector.vendor), "trials": trials.last(connector)}
+        context |= {"vendor": registry.get(connector.vendor), "trials": list(trials.last(connector))}
         crumbs = [*self.crumbs(), (connector.name, self.link("change", pk))]
         return self.show(request, "console/test.html", "Send a test event", crumbs=crumbs, **context)
 
@@ -83,31 +84,47 @@ class TestPages:
         vendor = registry.get(connector.vendor)
         if vendor is None:
             return self.test_page(request, pk)
-        sample, config = _sample(request.POST, connector, vendor), selectors.connector_config(connector)
-        if sample["error"]:
-            result, checks = None, []
-        else:
+        config = selectors.connector_config(connector)
+        panel = _panel(config, vendor, samples.chosen(request, request.POST, vendor))
+        result, checks = None, []
+        if not panel["errors"]:
             verdict = preview.check_credentials(config)
-            result = preview.send_test(config, sample["payload"], vendor, by=request.user)
+            result = preview.send_test(config, panel["payload"], vendor, by=request.user)
             checks = _checks(vendor, verdict, result)
             Connector.objects.filter(pk=pk).update(tested_at=timezone.now())
             history.record(request.user, connector, f"{badges.TESTED}{result.outcome}")
-            trials.keep(connector, sample["payload"], result, by=str(request.user))
+            trials.keep(connector, panel["payload"], result, by=str(request.user))
+        good = result is not None and result.delivered
         context = {
             "connector": connector,
             "vendor": vendor,
-            "samples": _samples(),
-            "panel": _panel(config, vendor, sample),
+            "samples": samples.offered(),
+            "preview_url": self.link("preview", pk),
+            "panel": panel,
             "tested": result,
             "checks": checks,
-            "trials": trials.last(connector),
-            "to_replay": badges.need_a_look(connector) if result and result.delivered else 0,
+            "trials": list(trials.last(connector)),
+            "to_replay": badges.need_a_look(connector) if good else 0,
+            "to_send": release.held_of(pk).count() if good and connector.status == "paused" else 0,
         }
         connector.refresh_from_db(fields=["tested_at"])
         if badges.is_draft(connector) and request.user.has_perm("integrations.add_connector"):
             return self.test_step(request, connector, vendor, context)
         crumbs = [*self.crumbs(), (connector.name, self.link("change", pk))]
         return self.show(request, "console/test.html", "Send a test event", crumbs=crumbs, **context)
+
+    @changes(OPERATE)
+    def test_seen(self: Any, request: HttpRequest, pk: int, trial: int) -> HttpResponse:
+        """Whether the test event shows over there: what only a person can tell."""
+        connector = self.row(pk)
+        row = get_object_or_404(Trial, pk=trial, connector=connector, outcome="delivered")
+        vendor, seen = registry.get(connector.vendor), request.POST.get("seen") == "yes"
+        Trial.objects.filter(pk=row.pk).update(seen=seen)
+        where = vendor.label if vendor else connector.vendor
+        history.record(request.user, connector, f"{'Saw' if seen else 'Did not see'} the test event in {where}")
+        if badges.is_draft(connector) and request.user.has_perm("integrations.add_connector"):
+            return redirect(self.link("setup", pk, "on" if seen else "test"))
+        return redirect(self.link("test", pk))
 
 
 def saved_config(connector: Connector, snapshot: selectors.Snapshot | None = None) -> ConnectorConfig:
@@ -134,32 +151,16 @@ def _checks(vendor: Vendor, verdict: Verdict | None, result: preview.Tested) -> 
     return lines
 
 
-def _samples() -> list[tuple[str, str]]:
-    events = (
-        Event.objects.filter(refused="", erased_at=None)
-        .order_by("-id")
-        .only("id", "name", "type", "received_at")[:SAMPLES]
-    )
-    return [(str(event.pk), f"{event.name or event.type} · {event.received_at:%d %b %H:%M:%S}") for event in events]
-
-
-def _sample(params: Any, connector: Connector, vendor: Vendor) -> dict[str, Any]:
-    """The event to try: a real one, what was pasted, or the vendor's example."""
-    chosen, error = params.get("sample", ""), ""
-    if chosen == "paste":
-        try:
-            pasted = orjson.loads(params.get("pasted", ""))
-            if isinstance(pasted, dict):
-                return {"payload": pasted, "chosen": chosen, "pasted": params.get("pasted", ""), "error": ""}
-            error = "An event is a JSON object, in curly brackets."
-        except ValueError as wrong:
-            error = f"This is not JSON: {wrong}."
-    elif chosen.isascii() and chosen.isdigit():
-        event = Event.objects.filter(pk=int(chosen[:18]), erased_at=None).first()
-        if event is not None:
-            return {"payload": event.payload, "chosen": chosen, "pasted": "", "error": ""}
-    return {"payload": dict(vendor.test_event), "chosen": chosen, "pasted": params.get("pasted", ""), "error": error}
-
-
-def _panel(config: ConnectorConfig, vendor: Vendor, sample: dict[str, Any]) -> dict[str, Any]:
-    return {**sample, "result": preview.preview(config, sample["payload"], vendor)}
+def _panel(config: ConnectorConfig, vendor: Vendor, sample: samples.Sample) -> dict[str, Any]:
+    """The sample, addressed to whoever asks for that, and what would become of it."""
+    payload, notes = sample.addressed(config)
+    return {
+        "payload": payload,
+        "notes": notes,
+        "errors": sample.errors,
+        "chosen": sample.chosen,
+        "pasted": sample.pasted,
+        "own": sample.own,
+        "reaches": sample.reaches(config, payload),
+        "result": preview.preview(config, payload, vendor),
+    }

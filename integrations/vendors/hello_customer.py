@@ -165,4 +165,10 @@ VENDOR = Vendor(
         "userId": "user_123",
         "properties": {"firstName": "Jane", "lastName": "Doe", "email": "jane@example.com", "order_id": "1001"},
     },
+    look_at="Hello Customer → your touchpoint → Respondents",
+    not_there=(
+        "Is it the touchpoint whose unique id is saved here?",
+        "Is the touchpoint in production? Before that, respondents are refused.",
+        "Is the respondent there, but no survey came? Look at when the touchpoint sends it, and in which language.",
+    ),
 )

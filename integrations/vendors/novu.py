@@ -47,13 +47,8 @@ STATUS_WORDS = {
     "error": "Novu could not take it",
 }
 # Subscriber fields of the trigger call and of the subscriber, with the names a trait may have.
-RECIPIENT_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "email": ("email",),
-    "firstName": FIRST_NAMES,
-    "lastName": LAST_NAMES,
-    "phone": ("phone",),
-    "locale": ("locale",),
-}
+OWN_NAMES = {name: (name,) for name in ("email", "phone", "locale")}
+RECIPIENT_FIELDS: Mapping[str, tuple[str, ...]] = {**OWN_NAMES, "firstName": FIRST_NAMES, "lastName": LAST_NAMES}
 SUBSCRIBER_FIELDS = {**RECIPIENT_FIELDS, "avatar": ("avatar",), "timezone": ("timezone",)}
 UNSAID = Verdict(
     disposition=Disposition.RETRY, cause=Cause.SERVICE_ERROR, detail="Novu's answer says nothing about this event."
@@ -295,4 +290,10 @@ VENDOR = Vendor(
             "environment": "development",
         },
     },
+    look_at="Novu → Activity Feed",
+    not_there=(
+        "Does Novu show the environment that the key belongs to? Each environment has an Activity Feed of its own.",
+        "Is the region the one of your organization? A key of the other one belongs to somebody else's.",
+        "Is it there, but nothing was sent? Open it: does the subscriber have an address for the workflow's channel?",
+    ),
 )

@@ -229,4 +229,10 @@ VENDOR = Vendor(
         "userId": "user_123",
         "properties": {"survey_id": "srv_1", "response_id": "resp_1", "score": 9},
     },
+    look_at="Segment → Connections → Sources → your source → Debugger",
+    not_there=(
+        "Does the key belong to another source? Segment says yes all the same: look at the Debugger of that source.",
+        "Is the region the one of your workspace? In the wrong one the event is accepted and never shows up.",
+        "Is the Debugger paused? Let it run, and send another test event.",
+    ),
 )

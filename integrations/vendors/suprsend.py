@@ -44,13 +44,8 @@ PROFILE_LIMIT = 10_240  # bytes of one profile edit
 RESERVED_STARTS = ("$", "ss_")
 OPEN_NAMES = frozenset(
     {
-        "$identify",
-        "$notification_delivered",
-        "$notification_dismiss",
-        "$notification_clicked",
-        "$app_launched",
-        "$user_login",
-        "$user_logout",
+        *("$identify", "$notification_delivered", "$notification_dismiss", "$notification_clicked"),
+        *("$app_launched", "$user_login", "$user_logout"),
     }
 )
 # (slug, label, trait of the reference table); the value's form for each is in ``_appended``.
@@ -294,4 +289,10 @@ VENDOR = Vendor(
     default_channels=DEFAULT_CHANNELS,
     preference_takes={"preferred_language": is_language},
     offered_prefix=PREFIX,
+    look_at="SuprSend → Users, for a person, or Logs, for an event",
+    not_there=(
+        "Does SuprSend show the workspace that the key belongs to? Each workspace has users and logs of its own.",
+        "Is it there, but no workflow began? The name must be the workflow's very own, with the prefix in front of it.",
+        "Did a workflow begin, but nothing was sent? Does the person have a channel that the workflow uses?",
+    ),
 )

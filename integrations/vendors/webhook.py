@@ -164,4 +164,10 @@ VENDOR = Vendor(
         "userId": "user_123",
         "properties": {"survey_id": "srv_1", "response_id": "resp_1", "score": 9},
     },
+    look_at="the system that receives it",
+    not_there=(
+        "Is it the right address: that of the real system, and not of a test?",
+        "Does the receiver check signatures with the secret that is saved here? Some say yes and drop the rest.",
+        "Ask whoever runs the receiver to search its log for the message ID.",
+    ),
 )

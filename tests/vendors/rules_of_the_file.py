@@ -39,6 +39,8 @@ def is_documented(subject: Subject) -> Iterator[str]:
         yield "prepare does not say what to have ready in the other product"
     if not vendor.sends and not vendor.receives:
         yield "it neither sends nor receives"
+    if vendor.sends and not (vendor.look_at and vendor.not_there):
+        yield "look_at and not_there do not say where a test event shows and what to look at where it does not"
 
 
 def is_pure(subject: Subject) -> Iterator[str]:
