@@ -25,6 +25,7 @@ from django.urls import Resolver404
 from django.urls.resolvers import get_resolver
 
 from deliveries import limits
+from deliveries.accept import Accepted
 from deliveries.api import answers
 from deliveries.api.body import MAX_READ, TOO_LARGE, Refusal
 from deliveries.writer import GroupWriter, Overloaded
@@ -61,28 +62,42 @@ class IngestFront:
         needs a third of a second for its first answer. Without a database it starts all the same."""
         self.writer.start()
         scope = {"method": "POST", "path": "/v1/track", "headers": [(b"content-type", b"application/json")]}
+        request = IngestRequest(scope)
         with suppress(Refusal):  # it carries no key
-            await self._respond(IngestRequest(scope), _nothing)
+            await self._respond(request, _nothing)
+        self._leave(request)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = IngestRequest(scope)
         try:
             response = await self._respond(request, receive)
+            accepted = getattr(response, "accepted", None)
+            if accepted is not None:
+                await self._store(accepted)
         except Refusal as refusal:
             response = self._refuse(request, refusal)
-        if response is None:  # the client has gone
-            return
-        accepted = getattr(response, "accepted", None)
-        if accepted is not None:
-            size = len(request._body)
-            self._waiting, self._waiting_bytes = self._waiting + 1, self._waiting_bytes + size
-            try:
-                await self.writer.submit(accepted)
-            except (DatabaseError, Overloaded):
-                response = self._refuse(request, answers.cannot_store())
-            finally:
-                self._waiting, self._waiting_bytes = self._waiting - 1, self._waiting_bytes - size
-        await _answer(send, response, head_only=request.method == "HEAD")
+        finally:
+            self._leave(request)
+        if response is not None:  # else the client has gone
+            await _answer(send, response, head_only=request.method == "HEAD")
+
+    async def _store(self, accepted: Accepted) -> None:
+        try:
+            await self.writer.submit(accepted)
+        except (DatabaseError, Overloaded):
+            raise answers.cannot_store() from None
+
+    def _enter(self, request: IngestRequest, size: int) -> None:
+        """Take one of the places of those who may wait, before the first wait: for the configuration, for the commit.
+        Whoever waits for the one without a place would overfill the other. Raises Refusal where none is left."""
+        if self._waiting >= MOST_WAITING or self._waiting_bytes >= MOST_WAITING_BYTES:
+            raise answers.cannot_store()
+        request.place = size
+        self._waiting, self._waiting_bytes = self._waiting + 1, self._waiting_bytes + size
+
+    def _leave(self, request: IngestRequest) -> None:
+        if request.place is not None:
+            self._waiting, self._waiting_bytes = self._waiting - 1, self._waiting_bytes - request.place
 
     async def _respond(self, request: IngestRequest, receive: Receive) -> Any:
         try:
@@ -92,8 +107,7 @@ class IngestFront:
         body = await _read(receive)
         if body is None:
             return None
-        if self._waiting >= MOST_WAITING or self._waiting_bytes >= MOST_WAITING_BYTES:
-            raise answers.cannot_store()
+        self._enter(request, len(body))
         _give_body(request, body)
         await self._follow_configuration()
         request.snapshot = self._snapshot
@@ -168,6 +182,7 @@ class IngestRequest(HttpRequest):
         self._stream: Any = BytesIO()
         self._body = b""
         self.snapshot: Snapshot | None = None
+        self.place: int | None = None  # bytes of the place it has among those who wait
 
 
 @lru_cache(maxsize=256)

@@ -19,7 +19,7 @@ from tests.process.waiting import eventually
 
 MOST_WAITING = 512  # in each web process: deliveries/api/front.py
 PROCESSES = 2  # at most
-CLIENTS = MOST_WAITING * PROCESSES + 400
+CLIENTS = MOST_WAITING * PROCESSES + 300
 
 
 @contextmanager
