@@ -178,8 +178,11 @@ class Drain:
             self._renew(now)
             return
         results = [self.done.popleft() for _ in range(len(self.done))]
-        try:
-            record(results, self.owner, now, self.configs)
+        ended = [result for result in results if not result.goes_back]
+        try:  # in this order: giving back once more does nothing, recording once more would
+            release([result.claimed for result in results if result.goes_back], self.owner)
+            if ended:
+                record(ended, self.owner, now, self.configs)
         except DatabaseError:
             self.done.extendleft(reversed(results))
             raise

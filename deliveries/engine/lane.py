@@ -29,6 +29,7 @@ IDLE_EXIT = 1.0
 LAST_IDLE_EXIT = 10.0  # of the lane's last thread: a resting connector's next probe finds it and its connections
 STUCK_AFTER = 1.0  # seconds that a call may take before the drain's end would rather not wait for the next one
 HANGING = frozenset({Cause.TIMEOUT, Cause.UNREACHABLE, Cause.TLS})
+CHUNK_SECONDS = 5.0  # what takes a call each begins no further call after these: leases, drains and stops wait for it
 
 
 def utc_now() -> datetime:
@@ -158,12 +159,24 @@ class LaneRunner:
                 close()
 
     def _perform(self, chunk: list[Claimed], caller: Caller) -> list[Result]:
+        began = time.monotonic()
         try:
-            return perform(chunk, self.target, caller, utc_now, self.original)
+            return perform(
+                chunk, self.target, caller, utc_now, self.original, lambda results: self._may_go_on(results, began)
+            )
         except Exception as error:  # a vendor's bug in a batch call: fail its deliveries in words, keep the lane
             log.exception("A call for %s could not be made", self.target.config.name)
             refusal = NotSent(Cause.INTERNAL, f"{type(error).__name__} while preparing the call: {error}"[:500])
             return [not_sent(claimed, refusal, utc_now) for claimed in chunk]
+
+    def _may_go_on(self, results: Sequence[Result], began: float) -> bool:
+        """Whether a chunk that takes several calls may make another: not while ending, and not to a service that has
+        just given no answer or failed so often that it must rest. The rest of the chunk goes back, tries untouched."""
+        if self.closing or time.monotonic() - began >= CHUNK_SECONDS:
+            return False
+        made = [result.verdict for result in results if result.verdict is not None]
+        hanging = made[-1].cause in HANGING
+        return not hanging and not (len(made) >= RESTS_AFTER and all(map(is_fault, made[-RESTS_AFTER:])))
 
     def _next(self) -> list[Claimed] | None:
         with self._lock:
@@ -183,6 +196,7 @@ class LaneRunner:
 
     def _finish(self, chunk: list[Claimed], results: list[Result], seconds: float) -> None:
         self.done.extend(results)
+        results = [result for result in results if not result.goes_back]
         calls = [result.call for result in results if result.call is not None]
         hanging = any(result.verdict is not None and result.verdict.cause in HANGING for result in results)
         faults = sum(is_fault(result.verdict) for result in results)
@@ -195,7 +209,7 @@ class LaneRunner:
                 self.hurt = hanging
                 if not hanging:
                     self._latencies.append(calls[0].duration_ms)
-            rate = len(chunk) / max(seconds, 1e-5)
+            rate = len(results) / max(seconds, 1e-5)
             self._rate = rate if not self._rate else 0.8 * self._rate + 0.2 * rate
             low = not self.queue
         if low or hanging or self.failing or len(self.done) >= 100:

@@ -9,59 +9,35 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
 
 import orjson
 
-from deliveries.core import redact
-from deliveries.core.documents import ERASED_BODY, clean, dump, load
+from deliveries.core.documents import ERASED_BODY, dump, load
+from deliveries.engine.call import Call, Caller, Target, body_texts, call
+from deliveries.engine.call import allowed_hosts as allowed_hosts  # for those who perform
 from deliveries.engine.claim import Claimed
-from deliveries.engine.send import SendFailed
-from integrations import mapping, verdicts
+from integrations import mapping
 from integrations.types import (
     Batch,
     Cause,
-    ConnectorConfig,
     Disposition,
     Event,
     NotSent,
     OutgoingRequest,
-    Response,
     Vendor,
     Verdict,
 )
 
 log = logging.getLogger("signalbox.engine")
-RESPONSE_TEXT_CAP = 16_384
-REQUEST_TEXT_CAP = 65_536
 SPLIT_CAUSES = frozenset({Cause.DATA_REFUSED, Cause.TOO_LARGE})
 
 
-class Caller(Protocol):
-    """What sends: :class:`deliveries.engine.send.Sender`, or practice data's stand-in for the network."""
-
-    def send(self, request: OutgoingRequest, *, hosts: tuple[str, ...] = ()) -> Response: ...
-
-
-class Call(NamedTuple):
-    """One HTTP request as it goes on the attempts: texts are redacted and cut."""
-
-    started_at: datetime
-    duration_ms: int
-    request: str
-    response: str
-    response_body: str
-    response_status: int | None
-    batch_size: int
-
-
 class Result(NamedTuple):
-    """What became of one claimed delivery. Without ``call`` nothing was sent."""
+    """What became of one claimed delivery. Without ``call`` nothing was sent; without a verdict and a refusal as well,
+    its turn did not come, and it goes back as it was."""
 
     claimed: Claimed
     verdict: Verdict | None
@@ -72,30 +48,16 @@ class Result(NamedTuple):
     notes: str
     ended_at: datetime
 
-
-def allowed_hosts(config: ConnectorConfig, vendor: Vendor) -> tuple[str, ...]:
-    """The hosts a connector's requests may go to: the vendor's, and its own endpoint's. None for free addresses."""
-    if not vendor.allowed_hosts:
-        return ()
-    own = urlsplit(config.base_url).hostname
-    return (*vendor.allowed_hosts, own) if own else vendor.allowed_hosts
-
-
-class Target(NamedTuple):
-    """A connector with its vendor, as the engine needs them together."""
-
-    config: ConnectorConfig
-    vendor: Vendor
-    hosts: tuple[str, ...]
-
     @property
-    def batch_size(self) -> int:
-        """How many events one call may carry."""
-        batch = self.vendor.batch
-        if batch is None:
-            return 1
-        wanted = batch.size(self.config) if batch.size else batch.max_events
-        return max(1, min(wanted, batch.max_events))
+    def goes_back(self) -> bool:
+        return self.verdict is None and self.not_sent is None
+
+
+GoOn = Callable[[Sequence[Result]], bool]
+
+
+def always(results: Sequence[Result]) -> bool:
+    return True
 
 
 class Prepared(NamedTuple):
@@ -111,10 +73,13 @@ def perform(
     caller: Caller,
     clock: Callable[[], datetime],
     original: Callable[[Claimed], tuple[str, str, bytes] | None] | None = None,
+    go_on: GoOn = always,
 ) -> list[Result]:
     """Send ``chunk`` (at most one batch call's worth) and return one result per delivery.
 
-    ``original`` gives method, URL and body of what was sent before, for a replay "exactly as sent".
+    ``original`` gives method, URL and body of what was sent before, for a replay "exactly as sent". What can't travel
+    in one call takes a call each, and a batch that is refused as a whole takes several: ``go_on`` is asked before each
+    further one, with the results so far; after a no, what is left goes back. The first call is always made.
     """
     results: list[Result] = []
     together: list[Prepared] = []
@@ -122,10 +87,13 @@ def perform(
     for claimed in chunk:
         try:
             event = _event(claimed, target)
-            if claimed.as_sent and original is not None and (sent := original(claimed)) is not None:
-                results.append(_send_again(claimed, event, sent, target, caller, clock))
-            elif batch is not None and event.kind in batch.kinds:
+            sent = original(claimed) if claimed.as_sent and original is not None else None
+            if sent is None and batch is not None and event.kind in batch.kinds:
                 together.append(_item(claimed, event, target, batch))
+            elif not _may_call(results, go_on):
+                results.append(_back(claimed, clock))
+            elif sent is not None:
+                results.append(_send_again(claimed, event, sent, target, caller, clock))
             else:
                 results.append(_send_one(claimed, event, target, caller, clock))
         except NotSent as refusal:
@@ -136,11 +104,18 @@ def perform(
             results.append(not_sent(claimed, NotSent(Cause.INTERNAL, words[:500]), clock))
     if batch is not None:
         for group in _groups(together, batch, target.batch_size):
-            if len(group) < batch.min_events:
-                results += [_send_one(item.claimed, item.event, target, caller, clock) for item in group]
-            else:
-                results += _send_batch(group, target, batch, caller, clock)
+            small = [[item] for item in group] if len(group) < batch.min_events else [group]
+            for part in small:
+                _send_group(part, target, batch, caller, clock, results, go_on)
     return results
+
+
+def _may_call(results: Sequence[Result], go_on: GoOn) -> bool:
+    return all(result.call is None for result in results) or go_on(results)
+
+
+def _back(claimed: Claimed, clock: Callable[[], datetime]) -> Result:
+    return Result(claimed, None, None, None, "", "", "", clock())
 
 
 def _always_batched(vendor: Vendor) -> bool:
@@ -189,9 +164,9 @@ def _groups(items: Sequence[Prepared], batch: Batch, most: int) -> list[list[Pre
 
 def _send_one(claimed: Claimed, event: Event, target: Target, caller: Caller, clock: Any) -> Result:
     request = target.vendor.builders[event.kind](event, target.config)
-    call, verdict, _ = _call(request, event.message_id, target, caller, clock)
-    (body,) = _body_texts([request.content()], target)
-    return Result(claimed, verdict, None, call, body, event.name, "\n".join(request.notes), clock())
+    made, verdict, _ = call(request, event.message_id, target, caller, clock)
+    (body,) = body_texts([request.content()], target)
+    return Result(claimed, verdict, None, made, body, event.name, "\n".join(request.notes), clock())
 
 
 def _send_again(
@@ -205,88 +180,59 @@ def _send_again(
     else:
         today = target.vendor.builders[event.kind](event, target.config)
         today = OutgoingRequest(method=method, url=today.url, headers=today.headers, body=content)
-    call, verdict, _ = _call(today, event.message_id, target, caller, clock)
-    (body,) = _body_texts([content], target)
-    return Result(claimed, verdict, None, call, body, event.name, "Sent exactly as before.", clock())
+    made, verdict, _ = call(today, event.message_id, target, caller, clock)
+    (body,) = body_texts([content], target)
+    return Result(claimed, verdict, None, made, body, event.name, "Sent exactly as before.", clock())
+
+
+def _send_group(
+    group: list[Prepared],
+    target: Target,
+    batch: Batch,
+    caller: Caller,
+    clock: Any,
+    results: list[Result],
+    go_on: GoOn,
+    split: bool = False,
+) -> None:
+    """Add the results of a group to ``results``: of one call, or of smaller ones where that is refused as a whole."""
+    if not _may_call(results, go_on):
+        results += [_back(item.claimed, clock) for item in group]
+        return
+    if not split and len(group) < batch.min_events:
+        results += [_send_one(item.claimed, item.event, target, caller, clock) for item in group]
+        return
+    found = _send_batch(group, target, batch, caller, clock, split)
+    if found is None:
+        middle = len(group) // 2
+        for half in (group[:middle], group[middle:]):
+            _send_group(half, target, batch, caller, clock, results, go_on, True)
+        return
+    results += found
 
 
 def _send_batch(
-    group: list[Prepared], target: Target, batch: Batch, caller: Caller, clock: Any, split: bool = False
-) -> list[Result]:
+    group: list[Prepared], target: Target, batch: Batch, caller: Caller, clock: Any, split: bool
+) -> list[Result] | None:
+    """None: refused as a whole, for what is in one of them."""
     content = batch.prefix + b",".join([item.content for item in group]) + batch.suffix
     request = batch.request(target.config, content)
     ids = "".join(item.event.message_id for item in group)
     message_id = ids if len(group) == 1 else f"batch_{hashlib.sha256(ids.encode()).hexdigest()[:32]}"
-    call, verdict, response = _call(request, message_id, target, caller, clock, len(group))
+    made, verdict, response = call(request, message_id, target, caller, clock, len(group))
     if len(group) > 1 and verdict.disposition is Disposition.REJECTED and verdict.cause in SPLIT_CAUSES:
-        middle = len(group) // 2
-        halves = (group[:middle], group[middle:])
-        return [result for half in halves for result in _send_batch(half, target, batch, caller, clock, True)]
+        return None
     each: Sequence[Verdict] = [verdict] * len(group)
     if batch.classify_each and response is not None and verdict.disposition is Disposition.DELIVERED:
         each = batch.classify_each(response, target.config, len(group))
     note = "A call with several events was refused as a whole, so they were sent in smaller calls." if split else ""
     notes = "\n".join((*request.notes, note) if note else request.notes)
-    bodies = _body_texts([item.content for item in group], target)
+    bodies = body_texts([item.content for item in group], target)
     ended = clock()
     return [
-        Result(item.claimed, own, None, call, body, item.event.name, notes, ended)
+        Result(item.claimed, own, None, made, body, item.event.name, notes, ended)
         for item, own, body in zip(group, each, bodies, strict=True)
     ]
-
-
-def _call(
-    request: OutgoingRequest, message_id: str, target: Target, caller: Caller, clock: Any, batch_size: int = 1
-) -> tuple[Call, Verdict, Response | None]:
-    started_at = clock()
-    if target.vendor.sign is not None:
-        signature = target.vendor.sign(request, target.config, message_id, started_at)
-        request = replace(request, headers={**request.headers, **signature}, json=None, body=request.content())
-    began = time.monotonic()
-    secrets = redact.of_connector(target.config, target.vendor)
-    head = _request_text(request, secrets)
-    try:
-        response = _without_secrets(caller.send(request, hosts=target.hosts), secrets)
-    except SendFailed as failure:
-        duration = round((time.monotonic() - began) * 1000)
-        retried = failure.cause not in (Cause.BLOCKED_ADDRESS, Cause.INTERNAL)
-        disposition = Disposition.RETRY if retried else Disposition.REJECTED
-        verdict = Verdict(disposition=disposition, cause=failure.cause, detail=failure.detail)
-        return Call(started_at, duration, head, "", "", None, batch_size), verdict, None
-    verdict = verdicts.judge(target.vendor, response, target.config, clock())
-    call = Call(
-        started_at,
-        response.elapsed_ms,
-        head,
-        _json_text({"status": response.status, "headers": redact.headers(response.headers, secrets)}),
-        clean(response.text[:RESPONSE_TEXT_CAP]),
-        response.status,
-        batch_size,
-    )
-    return call, verdict, response
-
-
-def _without_secrets(response: Response, secrets: Sequence[str]) -> Response:
-    """Some services say back what they were sent, and what they say is quoted: never with a key in it."""
-    safe = redact.text(response.text, secrets)
-    if response.status >= 300 and response.headers:  # a redirect's target is quoted too
-        headers = {name: redact.text(value, secrets) for name, value in response.headers.items()}
-        response = replace(response, headers=headers)
-    return response if safe == response.text else replace(response, body=safe.encode())
-
-
-def _request_text(request: OutgoingRequest, secrets: Sequence[str]) -> str:
-    head = {"method": request.method, "url": request.url, "headers": redact.headers(request.headers, secrets)}
-    return redact.text(_json_text(head), secrets)
-
-
-def _body_texts(contents: Sequence[bytes], target: Target) -> list[str]:
-    secrets = redact.of_connector(target.config, target.vendor)
-    return [redact.text(content.decode("utf-8", "replace"), secrets)[:REQUEST_TEXT_CAP] for content in contents]
-
-
-def _json_text(value: Mapping[str, Any]) -> str:
-    return clean(orjson.dumps(value).decode())
 
 
 def not_sent(claimed: Claimed, refusal: NotSent, clock: Callable[[], datetime]) -> Result:
