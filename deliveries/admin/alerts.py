@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 
 from deliveries import problems, recipients
@@ -110,14 +111,14 @@ class AlertAdmin(PageAdmin):
         new = {"limit": int(limit), "enabled": "on" in request.POST}
         with transaction.atomic():
             rule, _ = AlertRule.objects.update_or_create(kind=kind, connector=row, defaults=new)
-            chosen = _chosen(request, "to")
+            chosen = _named(rule) if _at_connector(request) else _chosen(request, "to")
             rule.targets.set(chosen)
             details = [(str(rule), before, _state(rule.limit, rule.enabled))]
             if (now_told := _names(chosen) or "as for all") != told:
                 details.append((f"{rule}: to whom", told, now_told))
             history.record(request.user, row, "Changed its own alert rule", details)
         messages.success(request, f"Saved: for {row.name} its own limit counts now.")
-        return redirect(self.link("changelist"))
+        return self._back(request, row)
 
     @changes(CONFIGURE)
     def remove_own_rule(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -126,6 +127,12 @@ class AlertAdmin(PageAdmin):
         history.record(request.user, rule.connector or rule, "Removed its own alert rule", words)
         rule.delete()
         messages.success(request, "Removed: the limit for all connectors counts again.")
+        return self._back(request, rule.connector)
+
+    def _back(self, request: HttpRequest, row: Connector | None) -> HttpResponse:
+        """To the connector's page, for who pressed a button there."""
+        if row is not None and _at_connector(request):
+            return redirect(f"{reverse('admin:integrations_connector_change', args=[row.pk])}#alerts")
         return redirect(self.link("changelist"))
 
     @changes(CONFIGURE)
@@ -189,6 +196,11 @@ class AlertAdmin(PageAdmin):
         target.delete()
         messages.success(request, "Removed.")
         return redirect(self.link("changelist"))
+
+
+def _at_connector(request: HttpRequest) -> bool:
+    """Whether it was the connector's own page, which asks for the limit only: whom to tell stays as it was."""
+    return request.POST.get("back") == "connector"
 
 
 SECRET_RULE = "A signing secret begins with whsec_ and goes on with at least 16 letters and digits (base64)."  # noqa: S105

@@ -13,10 +13,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.text import slugify
 
 from deliveries import backfill, hold, release, replay
-from deliveries.admin import badges, event_lines, fields_seen, figures
+from deliveries.admin import badges, event_lines, fields_seen, figures, own_alerts, saved
 from deliveries.admin.catalog import CatalogPages
 from deliveries.admin.connector_list import ListPages
 from deliveries.admin.trying import TestPages, saved_config
@@ -76,6 +77,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             "resuming": release.progress_of(connector, now, held["count"]),
             "changes": history.of(connector),
             "draft": badges.is_draft(connector),
+            "own_alerts": own_alerts.of(connector),
             "read_only": not request.user.has_perm(CHANGE),
             "hold_days": settings.HOLD_DAYS,
             "fields": self.seen_fields(request, connector, lists),
@@ -95,8 +97,11 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
         if change is None:
             messages.info(request, "Nothing was changed.")
         else:
-            words = f"Saved: {change.words.removeprefix('Changed ')}."
-            messages.success(request, f"{words} It counts from now on; nothing already sent is changed.")
+            words = f"Saved: {change.words.removeprefix('Changed ')}.{saved.renamed(lists)}"
+            offer = saved.offer(row, form, more) if request.user.has_perm("deliveries.replay_delivery") else ""
+            messages.success(
+                request, format_html("{} It counts from now on; nothing already sent is changed. {}", words, offer)
+            )
         return redirect(self.link("change", row.pk))
 
     @changes(OPERATE)

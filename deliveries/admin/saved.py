@@ -1,0 +1,43 @@
+"""What is said after a connector was saved: what has new names, and the offer to send the last day again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from deliveries.log import newest_of
+from integrations.forms import ConnectorForm
+from integrations.models import Connector
+from integrations.tables import Table
+
+DAY = timedelta(hours=24)
+MOST = 1000  # counted up to here: "more than 1000"
+# What changes nothing in the events that go out.
+ELSEWHERE = frozenset(
+    {"name", "notes", "sources", "retry_choice", "retry_list", "rate_limit_per_second", "max_concurrency"}
+)
+
+
+def renamed(lists: Mapping[str, Table]) -> str:
+    rules = lists["rules"].forms if "rules" in lists else []
+    count = sum("send_as" in line.changed_data and not line.cleaned_data.get("DELETE") for line in rules)
+    if not count:
+        return ""
+    return " 1 event now has a new name." if count == 1 else f" {count} events now have new names."
+
+
+def offer(row: Connector, form: ConnectorForm, more: Sequence[object]) -> SafeString | str:
+    """A button to the replay of the last 24 hours, with the count; "" where the change alters nothing that is sent."""
+    if (not more and not set(form.changed_data) - ELSEWHERE) or row.status != Connector.Status.ACTIVE:
+        return ""
+    count = newest_of(row.pk).filter(created_at__gte=timezone.now() - DAY)[: MOST + 1].count()
+    if not count:
+        return ""
+    said = f"more than {MOST}" if count > MOST else str(count)
+    address = f"{reverse('admin:deliveries_replay_add')}?connector={row.pk}&range=24h&include_delivered=on"
+    return format_html('<a class="button tiny" href="{}">Replay the last 24 h ({})…</a>', address, said)

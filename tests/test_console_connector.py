@@ -1,0 +1,103 @@
+"""The connector's page: what is offered after a change, and the alerts that cover it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+
+from deliveries.alarm import AlertRule
+from integrations import history
+from integrations.models import Connector
+from tests.console import connector_form, delivery_of, event_of, made, person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def m() -> Any:
+    cache.clear()
+    return made()  # two deliveries of the last 24 hours
+
+
+def save(m: Any, role: str = "editor", **changes: str) -> str:
+    """What the page says after it was saved."""
+    data = {**connector_form(m.connector.region), "name": m.connector.name, **changes}
+    answer = person(role).post(f"/connectors/{m.connector.pk}/", data, follow=True)
+    return " ".join(str(message) for message in answer.context["messages"])
+
+
+RENAME = {"rules-TOTAL_FORMS": "1", "rules-0-name": "A", "rules-0-send": "on", "rules-0-send_as": "B"}
+
+
+def test_a_change_of_what_is_sent_offers_the_last_day_with_its_count(m: Any) -> None:
+    old = event_of(m.source, 80, received_at=timezone.now() - timedelta(hours=25))
+    delivery_of(old, m.connector, "delivered")
+    said = save(m, **RENAME)
+    assert "1 event now has a new name. It counts from now on; nothing already sent is changed." in said
+    address = f"/replays/new/?connector={m.connector.pk}&amp;range=24h&amp;include_delivered=on"
+    assert f'<a class="button tiny" href="{address}">Replay the last 24 h (2)…</a>' in said
+    page = person("editor").get(address.replace("&amp;", "&"))
+    assert page.context["preview"]["total"] == 2
+
+
+@pytest.mark.parametrize("changes", [{"name": "Another"}, {"notes": "Ask Ann."}, {"rate_limit_per_second": "5"}])
+def test_a_change_that_alters_nothing_sent_offers_nothing(m: Any, changes: dict[str, str]) -> None:
+    said = save(m, **changes)
+    assert "It counts from now on" in said
+    assert "Replay" not in said
+
+
+def test_nothing_is_offered_where_nothing_would_go_out(m: Any) -> None:
+    Connector.objects.filter(pk=m.connector.pk).update(status="paused", status_at=timezone.now())
+    assert "Replay" not in save(m, prefix="x: ")
+    Connector.objects.filter(pk=m.connector.pk).update(status="active")
+    assert "Replay the last 24 h (2)" in save(m, prefix="y: ")
+
+
+def test_markup_in_a_name_stays_text(m: Any) -> None:
+    said = save(m, **{**RENAME, "name": "<b>x</b>"})
+    assert "<b>x" not in person("editor").get(f"/connectors/{m.connector.pk}/").content.decode()
+    assert "<b>" not in said
+
+
+# --- Alerts -----------------------------------------------------------------------------------------------------------
+
+
+def covered(m: Any) -> dict[str, tuple[int, bool, bool]]:
+    page = person("viewer").get(f"/connectors/{m.connector.pk}/")
+    return {rule.kind: (rule.limit, rule.on, rule.own is not None) for rule in page.context["own_alerts"]}
+
+
+def test_the_page_says_which_rules_cover_it(m: Any) -> None:
+    AlertRule.objects.create(kind="overdue", limit=20, enabled=False)
+    AlertRule.objects.create(kind="held", limit=50, connector=m.paused)
+    assert covered(m) == {
+        "key_refused": (1, True, False),
+        "failing": (9, True, True),
+        "overdue": (20, False, False),
+        "held": (80, True, False),
+        "quiet": (24, False, False),
+        "books": (1, True, False),
+    }
+    html = person("viewer").get(f"/connectors/{m.connector.pk}/").content.decode()
+    assert '<a href="#alerts">Alerts</a>' in html
+    assert 'name="limit"' not in html
+    assert 'name="limit"' in person("editor").get(f"/connectors/{m.connector.pk}/").content.decode()
+
+
+def test_its_own_limit_is_set_and_given_up_on_its_page_and_keeps_who_is_told(m: Any) -> None:
+    m.rule.targets.set([m.target])
+    client, back = person("editor"), f"/connectors/{m.connector.pk}/#alerts"
+    data = {"kind": "failing", "limit": "30", "connector": str(m.connector.pk), "back": "connector"}
+    assert client.post("/alerts/rules/own/", data)["Location"] == back
+    assert covered(m)["failing"] == (30, False, True)
+    assert list(AlertRule.objects.get(pk=m.rule.pk).targets.all()) == [m.target]
+    assert client.post(f"/alerts/rules/own/{m.rule.pk}/remove/", {"back": "connector"})["Location"] == back
+    assert covered(m)["failing"] == (5, True, False)
+    assert history.of(m.connector)[0].words == "Removed its own alert rule"
+    del data["back"]
+    assert client.post("/alerts/rules/own/", data)["Location"] == "/alerts/"
