@@ -21,7 +21,7 @@ from integrations import selectors
 from integrations.models import Connector, Source
 from integrations.selectors import Snapshot
 
-EVENT_COLUMNS = "id, source_id, message_id, type, name, user_id, anonymous_id, received_at, refused, body"
+EVENT_COLUMNS = "id, source_id, message_id, type, name, user_id, anonymous_id, received_at, refused, body, email"
 DELIVERY_COLUMNS = (
     "event_id, connector_id, status, cause, detail, attempts, lane, created_at, next_attempt_at, lease_owner, "
     "finished_at, sent_as, notes, as_sent"
@@ -89,6 +89,7 @@ def _store(requests: Sequence[Accepted]) -> int:
                 moment,
                 event.refused,
                 event.body,
+                event.email,
             )
         )
         if event.type == "delete":

@@ -124,7 +124,7 @@ def _next(erasure: Erasure) -> list[Event]:
             rows = rows.filter(source_id=erasure.source_id)
         if erasure.event_id is not None and _on_its_way(erasure.event_id):
             rows = rows.exclude(id=erasure.event_id)
-        if found := list(rows.only("id", "type", "anonymous_id", "body")[:BATCH]):
+        if found := list(rows.only("id", "type", "anonymous_id", "email", "body")[:BATCH]):
             return found
     return []
 
@@ -140,6 +140,7 @@ def _learn(erasure: Erasure, events: list[Event]) -> None:
     found += [previous_id(event) for event in events if event.type == EventKind.ALIAS]
     new = [one for one in _ids(found) if one not in people["spared"] and one not in people["anonymous"]]
     people["anonymous"] += new
+    people["emails"] = _ids([*people.get("emails", []), *(event.email for event in events)])
 
 
 def previous_id(event: Event) -> str:
@@ -161,6 +162,7 @@ def _erase(event_ids: list[int], now: datetime) -> int:
     Event.objects.filter(id__in=event_ids).update(
         user_id="",
         anonymous_id="",
+        email="",
         body=ERASED_BODY,
         # A developer names what is tracked; a page's name may well be a person's.
         name=Case(When(type=EventKind.TRACK, then=F("name")), default=Value("")),
@@ -192,10 +194,12 @@ def _settle(erasure_id: int, now: datetime) -> None:
 
 
 def _forget_filters(people: dict[str, list[str]]) -> None:
-    """A replay of many may have been asked for by the person's id."""
-    for replay in Replay.objects.filter(filters__user_id__in=[*people["users"], *people["anonymous"]]):
-        replay.filters = {**replay.filters, "user_id": GONE}
-        replay.save(update_fields=["filters"])
+    """A replay of many may have been asked for by the person's id or e-mail address."""
+    asked_by = {"user_id": [*people["users"], *people["anonymous"]], "email": people.get("emails", [])}
+    for name, values in asked_by.items():
+        for replay in Replay.objects.filter(**{f"filters__{name}__in": values}):
+            replay.filters = {**replay.filters, name: GONE}
+            replay.save(update_fields=["filters"])
 
 
 def _queue() -> None:

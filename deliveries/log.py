@@ -17,8 +17,19 @@ from deliveries.models import Attempt, Delivery, Event, Status
 from integrations.models import Connector, Source
 from integrations.types import Cause, EventKind
 
-DELIVERY_FILTERS = ("status", "cause", "answer", "connector", "event", "user_id", "message_id", "since", "until")
-EVENT_FILTERS = ("source", "type", "name", "user_id", "message_id", "since", "until")
+DELIVERY_FILTERS = (
+    "status",
+    "cause",
+    "answer",
+    "connector",
+    "event",
+    "user_id",
+    "email",
+    "message_id",
+    "since",
+    "until",
+)
+EVENT_FILTERS = ("source", "type", "name", "user_id", "email", "message_id", "since", "until")
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 MAX_ID = 2**63 - 1
@@ -56,6 +67,8 @@ def deliveries(filters: Filters) -> QuerySet[Delivery]:
         rows = rows.filter(Q(event__name=value) | Q(event__name="", event__type=value))
     if value := wanted.get("user_id"):
         rows = rows.filter(event_id__in=_of_person(value).values("id"))
+    if value := wanted.get("email"):
+        rows = rows.filter(event_id__in=of_email(value).values("id"))
     if value := wanted.get("message_id"):
         rows = rows.filter(event_id__in=Event.objects.filter(message_id=value).values("id"))
     if value := wanted.get("answer"):
@@ -81,6 +94,8 @@ def events(filters: Filters) -> QuerySet[Event]:
     rows = Event.objects.select_related("source").defer("source__signing_secret")
     if value := wanted.get("user_id"):
         rows = rows.filter(_is_person(value))
+    if value := wanted.get("email"):
+        rows = rows.filter(_has_email(value))
     if value := wanted.get("source"):
         rows = rows.filter(source_id=named(Source, value, "source"))
     if value := wanted.get("type"):
@@ -176,7 +191,7 @@ def _known(filters: Filters, allowed: Iterable[str]) -> dict[str, str]:
         if name not in allowed:
             raise BadValue(f"{str(name)[:50]}: there is no such filter; there are {', '.join(allowed)}.")
         if text := _text(value, name):
-            wanted[name] = text
+            wanted[name] = text.lower() if name == "email" else text
     return wanted
 
 
@@ -244,6 +259,15 @@ def _is_person(value: str) -> Q:
 
 def _of_person(value: str) -> QuerySet[Event]:
     return Event.objects.filter(_is_person(value))
+
+
+def of_email(value: str) -> QuerySet[Event]:
+    """The events with this e-mail address: in the usual places, or as the person's id."""
+    return Event.objects.filter(_has_email(value))
+
+
+def _has_email(value: str) -> Q:
+    return (Q(email=value.lower()) & ~Q(email="")) | _is_person(value)
 
 
 def _between(rows: QuerySet[Row], field: str, wanted: Mapping[str, str]) -> QuerySet[Row]:

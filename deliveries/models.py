@@ -56,6 +56,8 @@ class Event(models.Model):
     user_id = models.CharField(max_length=255, blank=True)
     anonymous_id = models.CharField(max_length=255, blank=True)
     received_at = models.DateTimeField()
+    # The first address in the usual places, in lower case, for finding a person by it: see ``core.normalise``.
+    email = models.CharField(max_length=255, blank=True, default="", db_default="")
     refused = models.CharField(max_length=300, blank=True)
     body = models.TextField()
     erased_at = models.DateTimeField(null=True, blank=True)
@@ -65,6 +67,7 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["user_id", "id"], condition=~Q(user_id=""), name="event_by_user"),
             models.Index(fields=["anonymous_id", "id"], condition=~Q(anonymous_id=""), name="event_by_anonymous"),
+            models.Index(fields=["email", "id"], condition=~Q(email=""), name="event_by_email"),
             models.Index(fields=["received_at"], name="event_by_time"),
             models.Index(fields=["id"], condition=~Q(refused=""), name="event_refused"),
             models.Index(fields=["id"], condition=Q(erased_at__isnull=False), name="event_erased"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from deliveries import pace
 from deliveries.engine.writing import write_transaction
@@ -90,16 +90,16 @@ def running() -> QuerySet[Resumption]:
     return Resumption.objects.filter(ended_at__isnull=True, per_minute__isnull=False)
 
 
-def progress_of(connector: Connector, now: datetime, held: int | None = None) -> dict[str, Any] | None:
+def progress_of(connector: Connector, now: datetime, counted: tuple[int, int] | None = None) -> dict[str, Any] | None:
     """How far it is: ``total``, ``sent`` and ``left`` of them, ``held`` of these, ``per_minute``, ``by``, ``running``,
     and ``seconds`` that it still takes, as far as that can be told. None where nothing was to be sent, or it ended.
-    ``held`` spares the question how many are held, where that is known."""
-    row: Resumption | None = getattr(connector, "resumption", None)
-    if row is None or row.ended_at is not None:
+    ``counted`` are how many are held, and how many more are not sent yet, where that is known."""
+    row = _current(connector)
+    if row is None:
         return None
-    if held is None or not row.per_minute:
-        held = held_of(connector.pk).count() if row.per_minute else 0
-    left = min(row.total, held + _waiting(row).count())
+    held, waiting = counted or (held_of(connector.pk).count(), _waiting(row).count())
+    held = held if row.per_minute else 0
+    left = min(row.total, held + waiting)
     sent = row.total - left
     seconds: float | None = None
     if row.per_minute:
@@ -118,7 +118,20 @@ def progress_of(connector: Connector, now: datetime, held: int | None = None) ->
     }
 
 
+def _current(connector: Connector) -> Resumption | None:
+    row: Resumption | None = getattr(connector, "resumption", None)
+    return row if row is not None and row.ended_at is None else None
+
+
+def waiting_of(connector: Connector) -> Q | None:
+    """What was held, has its moment and is not sent yet. What is new since then came in later. None: there is none."""
+    row = _current(connector)
+    return _not_sent(row) if row else None
+
+
 def _waiting(row: Resumption) -> QuerySet[Delivery]:
-    """What was held, has its moment and is not sent yet. What is new since then came in later."""
-    mine = Delivery.objects.filter(connector_id=row.connector_id, status=Status.WAITING).filter(Among(OPEN))
-    return mine.filter(created_at__lt=row.started_at)
+    return Delivery.objects.filter(_not_sent(row), connector_id=row.connector_id)
+
+
+def _not_sent(row: Resumption) -> Q:
+    return Q(Among(OPEN), status=Status.WAITING, created_at__lt=row.started_at)

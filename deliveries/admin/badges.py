@@ -32,7 +32,8 @@ def reports(
     """Each connector's report. A change of the configuration, such as a pause, shows at once. ``version``: the
     configuration's, where it was just read."""
     rows = list(connectors)
-    key = f"health:{ConfigVersion.current() if version is None else version}:{','.join(str(row.pk) for row in rows)}"[:240]
+    number = ConfigVersion.current() if version is None else version
+    key = f"health:{number}:{','.join(str(row.pk) for row in rows)}"[:240]
     found: dict[int, health.Report] | None = cache.get(key)
     if found is None:
         found = health.report(rows, now or timezone.now())

@@ -74,7 +74,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             "strip": {**report.counts, "total": sum(report.counts.values())},
             "old_key_until": connector.old_secrets_until if connector.old_secrets else None,
             "held": held,
-            "resuming": release.progress_of(connector, now, held["count"]),
+            "resuming": release.progress_of(connector, now, (held["count"], held["waiting"])),
             "changes": history.of(connector),
             "draft": badges.is_draft(connector),
             "own_alerts": own_alerts.of(connector),

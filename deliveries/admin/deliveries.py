@@ -45,12 +45,13 @@ class DeliveryAdmin(PageAdmin):
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
         error, found = "", listing.Page([], None, None)
+        sees_people = request.user.has_perm(PERSONAL)
         try:
-            filters = filters_of(request.GET)
+            filters = filters_of(request.GET, sees_people=sees_people)
             found = listing.page(rows_of(request.GET, filters), request.GET)
         except ValueError as wrong:
             error, filters = str(wrong), {}
-        decorate(found.rows, masked=not request.user.has_perm(PERSONAL))
+        decorate(found.rows, masked=not sees_people)
         connectors = list(Connector.objects.values_list("id", "name"))
         return self.show(
             request,
@@ -75,7 +76,7 @@ class DeliveryAdmin(PageAdmin):
     def live(self, request: HttpRequest) -> HttpResponse:
         """How many came in since the list was made, as a link; empty when none did."""
         try:
-            rows = rows_of(request.GET, filters_of(request.GET))
+            rows = rows_of(request.GET, filters_of(request.GET, sees_people=request.user.has_perm(PERSONAL)))
             count = rows.filter(id__gt=log.identifier(request.GET.get("newest", ""), "newest"))[:100].count()
         except ValueError:
             count = 0
@@ -134,11 +135,12 @@ class DeliveryAdmin(PageAdmin):
 
     def export(self, request: HttpRequest) -> HttpResponse:
         """The filtered list as CSV, the newest 10 000; by POST the ticked rows. It changes nothing either way."""
+        masked = not request.user.has_perm(PERSONAL)
         try:
-            rows = rows_of(request.GET, filters_of(request.GET)) if request.method != "POST" else _ticked(request)
+            asked = filters_of(request.GET, sees_people=not masked)
+            rows = rows_of(request.GET, asked) if request.method != "POST" else _ticked(request)
         except ValueError as error:
             return HttpResponse(str(error), status=400, content_type="text/plain")
-        masked = not request.user.has_perm(PERSONAL)
         head = ["id", "status", "reason", "event", "sent as", "connector", "user", "message id", "received", "tries"]
         found = rows.order_by("-id")[:EXPORTED].iterator(chunk_size=1000)
         return sheets.download("deliveries", head, (_cells(row, masked=masked) for row in found))
@@ -162,8 +164,8 @@ def _cells(row: Delivery, *, masked: bool) -> list[Any]:
     ]  # fmt: skip
 
 
-def filters_of(params: Mapping[str, str]) -> dict[str, Any]:
-    """The console's address in the log's words. Raises ValueError for what makes no sense."""
+def filters_of(params: Mapping[str, str], *, sees_people: bool) -> dict[str, Any]:
+    """The console's address in the log's words. Raises ValueError for what makes no sense, or is not for this role."""
     filters: dict[str, Any] = {
         name: params[name] for name in ("status", "cause", "answer", "connector", "event") if params.get(name)
     }
@@ -174,7 +176,7 @@ def filters_of(params: Mapping[str, str]) -> dict[str, Any]:
         filters.setdefault("status", view)
     filters |= listing.time_filter(params, timezone.now())
     filters |= {name: params[name] for name in ("user_id", "message_id") if params.get(name)}
-    return filters | listing.search_filter(params.get("q", ""))
+    return filters | listing.search_filter(params.get("q", ""), sees_people=sees_people)
 
 
 def rows_of(params: Mapping[str, str], filters: Mapping[str, Any]) -> QuerySet[Delivery]:

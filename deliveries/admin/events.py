@@ -25,16 +25,17 @@ class EventAdmin(PageAdmin):
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
         params, error, found = request.GET, "", listing.Page([], None, None)
+        masked = not request.user.has_perm(PERSONAL)
         try:
             filters = {name: params[name] for name in ("source", "type", "name") if params.get(name)}
-            filters |= listing.time_filter(params, timezone.now()) | listing.search_filter(params.get("q", ""))
+            filters |= listing.time_filter(params, timezone.now())
+            filters |= listing.search_filter(params.get("q", ""), sees_people=not masked)
             rows = log.events(filters)
             if params.get("view") == "refused":
                 rows = rows.exclude(refused="")
             found = listing.page(rows.defer("body"), params)
         except ValueError as wrong:
             error = str(wrong)
-        masked = not request.user.has_perm(PERSONAL)
         for row in found.rows:
             user = row.user_id or row.anonymous_id
             row.user_shown = personal.hidden_id(user) if masked else user

@@ -8,12 +8,13 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, Q
 from django.http import HttpRequest, HttpResponse
 
+from deliveries import log
 from deliveries.admin import listing
 from deliveries.admin.deliveries import PERSONAL, decorate
 from deliveries.models import Delivery, Event
 from integrations.admin.pages import show
 
-LOOKED_AT = 50_000  # ids back from the newest event, for an e-mail address: it stands in the events' bodies
+LOOKED_AT = 50_000  # ids back from the newest event, for an e-mail address that stands elsewhere than usual in a body
 IDS = 20
 
 
@@ -47,7 +48,8 @@ def identities(text: str) -> set[str]:
     if "@" in text:
         newest = Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
         recent = Event.objects.filter(id__gt=newest - LOOKED_AT, body__contains=f'"{text}"')
-        rows += list(recent.order_by("-id").values_list("user_id", "anonymous_id")[:IDS])
+        for found in (log.of_email(text), recent):
+            rows += list(found.order_by("-id").values_list("user_id", "anonymous_id")[:IDS])
     ids |= {part for pair in rows for part in pair if part}
     together = Event.objects.filter(user_id__in=ids).exclude(user_id="").exclude(anonymous_id="")
     ids |= set(together.order_by("-id").values_list("anonymous_id", flat=True)[:IDS])

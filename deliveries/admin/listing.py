@@ -83,12 +83,19 @@ def time_filter(params: Mapping[str, str], now: datetime) -> dict[str, str]:
     return {name: params[name] for name in ("since", "until") if params.get(name)}
 
 
-def search_filter(text: str) -> dict[str, str]:
-    """What a person typed into the search box: a message id if there is such an event, else a person's id.
-    Raises ValueError for what is no text."""
+def search_filter(text: str, *, sees_people: bool) -> dict[str, str]:
+    """What a person typed into the search box: a message id if there is such an event, else an e-mail address, else a
+    person's id. Raises ValueError for what is no text, and for an address where a role may not see whose events these
+    are."""
     wanted = log.clean({"message_id": text})
     if not wanted or Event.objects.filter(message_id=wanted["message_id"][:255]).exists():
         return wanted
+    if "@" in wanted["message_id"]:
+        if not sees_people:
+            raise log.BadValue(
+                "Your role sees no personal data, so it cannot look for an address. Nothing was searched."
+            )
+        return {"email": wanted["message_id"]}
     return {"user_id": wanted["message_id"]}
 
 

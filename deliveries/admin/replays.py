@@ -123,9 +123,11 @@ def _progress(row: Replay) -> dict[str, Any]:
 
 
 def replay_filters(params: Mapping[str, str]) -> dict[str, Any]:
-    """What the list's address asks for, without its paging. Raises ValueError."""
+    """What the list's address asks for, without its paging: of somebody who may replay. Raises ValueError."""
     filters = {name: params[name] for name in log.DELIVERY_FILTERS if params.get(name)}
-    return log.clean({**filters_of(params), **{k: v for k, v in filters.items() if k in ("since", "until")}})
+    return log.clean(
+        {**filters_of(params, sees_people=True), **{k: v for k, v in filters.items() if k in ("since", "until")}}
+    )
 
 
 def _filtered(params: Mapping[str, str], names: Mapping[str, str]) -> QuerySet[Replay]:
@@ -164,6 +166,6 @@ def in_words(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
         elif name in ("since", "until"):
             parts.append(f"{name} {log.parse_time(value, name):%d %b %Y %H:%M}")
         else:
-            said = {"event": value, "user_id": f"of {value}", "message_id": f"message {value}"}
+            said = {"event": value, "user_id": f"of {value}", "email": f"of {value}", "message_id": f"message {value}"}
             parts.append({**said, "answer": f"answered {value}"}[name])
     return " · ".join(parts) or "everything that failed"

@@ -193,6 +193,7 @@ class ReplayForm(serializers.Serializer[Any]):
     connector = serializers.CharField(required=False, help_text="An id or a name.")
     event = serializers.CharField(required=False)
     user_id = serializers.CharField(required=False)
+    email = serializers.CharField(required=False, help_text="The person's e-mail address, exactly.")
     message_id = serializers.CharField(required=False)
     since = serializers.CharField(required=False)
     until = serializers.CharField(required=False)

@@ -18,6 +18,7 @@ from integrations.types import EventKind
 
 MAX_EVENT_BYTES = 32_768
 COLUMN = 255
+EMAILS = ("email", "email_address", "emailAddress", "recipient")
 KINDS = frozenset(kind.value for kind in EventKind)
 _LOOSE_DATE = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})[T ](\d{1,2}):(\d{2}):(\d{2})(?:\.(\d{1,6})\d*)?\s*(Z|[+-]\d{2}:?\d{2})?"
@@ -34,6 +35,7 @@ class Incoming(NamedTuple):
     anonymous_id: str
     refused: str
     body: str
+    email: str = ""
 
 
 class Envelope(NamedTuple):
@@ -92,6 +94,7 @@ def normalise(document: Any, shared: Envelope, kind: str = "") -> Incoming:
         clean(text(event.get("anonymousId")))[:COLUMN],
         refused,
         body if len(body) <= 4 * MAX_EVENT_BYTES else _outline(event),
+        _email(event) if "@" in body else "",
     )
 
 
@@ -119,6 +122,20 @@ def parse_time(value: Any) -> datetime | None:
 def iso(moment: datetime) -> str:
     """ISO 8601 UTC with milliseconds, as Segment's libraries write it."""
     return moment.isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+def _email(event: dict[str, Any]) -> str:
+    """The person's e-mail address, in lower case: the first in the traits, the context's traits or the properties, or
+    an id that is one; "" where there is none."""
+    context = event.get("context")
+    properties = event.get("properties")
+    places = [event.get("traits"), context.get("traits") if isinstance(context, dict) else None, properties]
+    places.append(properties.get("identities") if isinstance(properties, dict) else None)  # of survey events
+    found = [place.get(name) for place in places if isinstance(place, dict) for name in EMAILS if name in place]
+    for value in (*found, event.get("userId"), event.get("anonymousId")):
+        if isinstance(value, str) and "@" in value:
+            return clean(value.strip().lower())[:COLUMN]
+    return ""
 
 
 def _set_times(event: dict[str, Any], shared: Envelope) -> None:
