@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 
 .PHONY: run demo test check bench chaos fuzz screenshots lock format clean
 
+# exec: a signal that ends make reaches serve itself, not a shell in between.
 run: $(VENV)/.runtime
-	@PORT=$(PORT) HOST=$(HOST) $(BIN)/python manage.py serve
+	@PORT=$(PORT) HOST=$(HOST) exec $(BIN)/python manage.py serve
 
 demo: $(VENV)/.runtime
-	@PORT=$(PORT) HOST=$(HOST) $(BIN)/python manage.py serve --practice
+	@PORT=$(PORT) HOST=$(HOST) exec $(BIN)/python manage.py serve --practice
 
 # Real processes, clients and, where Chromium is installed, a real browser. TESTS=tests/test_x.py runs a part.
 test: $(VENV)/.development

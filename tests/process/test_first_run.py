@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
-from tests.process.server import ROOT, STOP_WITHIN, Server
+import pytest
+
+from tests.process.server import ROOT, START_WITHIN, STOP_WITHIN, Server
 from tests.process.waiting import eventually
 
 
@@ -45,6 +49,21 @@ def test_interrupt_ends_everything_too(server: Server) -> None:
     run = server.start()
     run.process.send_signal(signal.SIGINT)
     assert run.process.wait(timeout=STOP_WITHIN) == 0
+    assert server.processes() == []
+
+
+def test_ending_make_ends_everything_too(server: Server) -> None:
+    """As a service manager does that was told `make run`: nobody else is there to end what make started."""
+    if shutil.which("make") is None:
+        pytest.skip("needs make")
+    arguments = ["-o", ".venv/.runtime", "run", f"PORT={server.port}", f"BIN={Path(sys.executable).parent}"]
+    make = subprocess.Popen(
+        ["make", *arguments], cwd=ROOT, env=server.environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    eventually(lambda: server.request("GET", "/healthz")[0] == 200, "the web server answers", START_WITHIN)
+    eventually(lambda: len(server.processes("worker")) >= 4, "the workers are there")
+    make.terminate()
+    make.wait(timeout=STOP_WITHIN + 15)
     assert server.processes() == []
 
 
