@@ -4,54 +4,78 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sys
 import threading
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-from benchmarks.bench import Bench, Figure
+from benchmarks.bench import Answered, Bench, Figure
 from benchmarks.installation import KEYS
-from benchmarks.processes import Process, run, tree
+from benchmarks.processes import ROOT, Process, run, tree
+from tests import npm
 
 CONNECTIONS = 3000
 MEMORY_BOUND = 600.0  # MB, of each process
-CLIENT_EVENTS = 500
+CLIENT_EVENTS = 500  # of each official client, spread over the whole overload
+KINDS = ("web", "worker", "serve")
 
 
 def backpressure(bench: Bench) -> Iterator[Figure]:
     """What is sustained is measured first; then twice as much is offered over 3,000 connections, whether or not it is
-    answered, while Segment's own client for Python sends its events as well. ``--seconds 150`` makes it five minutes.
+    answered, while Segment's own clients for Python and Node send their events as well. ``--seconds 150`` makes it five
+    minutes.
 
     Fails if anything but 200 and 429 or 503 with ``Retry-After`` is answered, if an event that was answered 200 or that
-    the client was given is missing afterwards, or if a process takes more memory than stated."""
+    a client was given is missing afterwards, or if a process takes more memory than stated."""
     with bench.fresh(bench.ours):
         process, port = bench.ours.serve()
         with process:
             sustained = bench.own_load(port, bench.seconds)
             memory = Memory(process)
-            sender = bench.ours.work / "client.json"
-            client = threading.Thread(target=_client, args=(bench, port, sender))
-            client.start()
-            answered = bench.own_load(port, 2 * bench.seconds, CONNECTIONS, rate=2 * sustained.rate)
-            client.join()
+            arguments = [str(port), KEYS["webhook"], str(CLIENT_EVENTS), str(2 * bench.seconds)]
+            with ThreadPoolExecutor() as pool:
+                clients = {
+                    name: pool.submit(run, [*command, *arguments], bench.ours.environment())
+                    for name, command in _clients().items()
+                }
+                answered = bench.own_load(port, 2 * bench.seconds, CONNECTIONS, rate=2 * sustained.rate)
+                given = {name: _arrived(bench, json.loads(client.result())) for name, client in clients.items()}
             memory.stop()
             stored = bench.ours.stored()[0]
-        given = json.loads(sender.read_text())
-        if answered.bare:
-            raise RuntimeError(f"{answered.bare} answers were neither 200 nor had a Retry-After.")
-        _check(bench, answered.events + sustained.events, stored, given, memory)
+        _check(answered, answered.events + sustained.events, stored, given, memory)
     more = {
-        "sustained": sustained.rate, "offered": 2 * sustained.rate, "asked_to_come_again": answered.refused,
-        "p50_ms": answered.p50, "p99_ms": answered.p99, "broken": answered.broken, "memory_mb": memory.most,
-        "client": given,
+        "sustained": sustained.rate, "offered": 2 * sustained.rate, "seconds": 2 * bench.seconds,
+        "asked_to_come_again": answered.refused, "p50_ms": answered.p50, "p99_ms": answered.p99,
+        "broken": answered.broken, "memory_mb": memory.most, "clients": given,
     }  # fmt: skip
     share = 100 * answered.rate / sustained.rate
-    yield Figure("twice what is sustained: still taken in", share, "% of sustained", more=more)
-    yield Figure("  asked to come again, by 503 with Retry-After", answered.refused, "requests")
+    words = f"twice what is sustained, for {2 * bench.seconds:,.0f} s"
+    yield Figure(f"{words}: still taken in", share, "% of sustained", more=more)
+    yield Figure("  asked to come again, by 429 or 503 with Retry-After", answered.refused, "requests")
     yield Figure("  p99 of all answers", answered.p99, "ms")
-    yield Figure("  of the official client's events, lost", given["events"] - given["stored"], "events")
-    yield Figure("  memory of the largest process", max(memory.most.values()), "MB")
+    for name, client in given.items():
+        yield Figure(f"  official client for {name}, lost of {CLIENT_EVENTS} events", client["lost"], "events")
+    for kind in KINDS:
+        yield Figure(f"  memory of a {kind} process, at most (allowed: {MEMORY_BOUND:.0f})", memory.most[kind], "MB")
+
+
+def _clients() -> dict[str, list[str]]:
+    """How each official client is started; that for Node only where there is Node.js and npm."""
+    found = {"Python": [sys.executable, "-m", "benchmarks.client"]}
+    if directory := npm.installed(ROOT / "tests" / "clients"):
+        shutil.copy(ROOT / "benchmarks" / "client.mjs", directory)
+        found["Node"] = ["node", str(directory / "client.mjs")]
+    return found
+
+
+def _arrived(bench: Bench, sent: dict[str, list[str]]) -> dict[str, Any]:
+    """What a client was given to send, and what of that is not in the database."""
+    rows = bench.ours.database.query("SELECT message_id FROM deliveries_event WHERE message_id LIKE 'client-%'")
+    missing = set(sent["ids"]) - {message_id for (message_id,) in rows}
+    return {"events": len(sent["ids"]), "lost": len(missing), "errors": sent["errors"]}
 
 
 class Memory:
@@ -79,24 +103,13 @@ class Memory:
         self.thread.join()
 
 
-def _client(bench: Bench, port: int, answer: Path) -> None:
-    """The official client, in a process of its own; what it was given to send, and what of that is in the database."""
-    ids = run(
-        [sys.executable, "-m", "benchmarks.client", str(port), KEYS["webhook"], str(CLIENT_EVENTS)],
-        bench.ours.environment(),
-    )
-    sent = json.loads(ids)
-    time.sleep(0.1)
-    rows = bench.ours.database.query("SELECT message_id FROM deliveries_event WHERE message_id LIKE 'client-%'")
-    found = {message_id for (message_id,) in rows}
-    result = {"events": len(sent["ids"]), "stored": len(found & set(sent["ids"])), "errors": sent["errors"]}
-    answer.write_text(json.dumps(result))
-
-
-def _check(bench: Bench, accepted: int, stored: int, given: dict[str, int], memory: Memory) -> None:
-    if stored < accepted + given["stored"]:
+def _check(answered: Answered, accepted: int, stored: int, given: dict[str, dict[str, Any]], memory: Memory) -> None:
+    if answered.bare:
+        raise RuntimeError(f"{answered.bare} answers were neither 200 nor 429 or 503 with Retry-After.")
+    for name, client in given.items():
+        if client["lost"]:
+            raise RuntimeError(f"The client for {name} lost {client['lost']} of {client['events']}: {client['errors']}")
+    if stored < accepted + sum(client["events"] for client in given.values()):
         raise RuntimeError(f"{accepted} events were answered 200, but {stored} are stored.")
-    if given["stored"] != given["events"]:
-        raise RuntimeError(f"Of the client's {given['events']} events only {given['stored']} arrived.")
     if max(memory.most.values()) > MEMORY_BOUND:
         raise RuntimeError(f"More than {MEMORY_BOUND:.0f} MB: {memory.most}")

@@ -47,7 +47,7 @@ class Answered:
     broken: int
     begin: float = 0.0
     end: float = 0.0
-    bare: int = 0  # refused without Retry-After
+    bare: int = 0  # refused, but not by 429 or 503 with Retry-After
 
 
 class Cpu:

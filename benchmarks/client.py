@@ -1,15 +1,17 @@
-"""Segment's official client for Python, as people use it: ``python -m benchmarks.client PORT KEY EVENTS`` sends so many
-track calls, waits until the client has done what it can, and prints what it sent as JSON."""
+"""Segment's official client for Python, as people use it: ``python -m benchmarks.client PORT KEY EVENTS SECONDS`` sends
+so many track calls, spread over the seconds, waits until the client has done what it can, and prints what it sent as
+JSON. ``client.mjs`` does the same with the one for Node."""
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 
 from segment.analytics.client import Client
 
 
-def main(port: str, key: str, events: str) -> None:
+def main(port: str, key: str, events: str, seconds: str) -> None:
     errors: list[str] = []
     client = Client(
         write_key=key,
@@ -17,9 +19,10 @@ def main(port: str, key: str, events: str) -> None:
         upload_size=20,
         on_error=lambda error, _: errors.append(str(error)),
     )
-    ids = [f"client-{port}-{number}" for number in range(int(events))]
+    ids = [f"client-python-{port}-{number}" for number in range(int(events))]
     for number, message_id in enumerate(ids):
         client.track(f"user-{number}", "Order Completed", {"total": number}, message_id=message_id)
+        time.sleep(float(seconds) / len(ids))
     client.shutdown()
     print(json.dumps({"ids": ids, "errors": errors}))
 

@@ -50,16 +50,17 @@ def retry_after(delays: list[int] | None) -> None:
     connector.save()
 
 
-def crowd(receiver: str, sick: int) -> None:
-    """Five healthy connectors of one source, and so many sick ones of another: they hang and fail by turns. Made anew
-    where they are not there, and nothing else of their kind is on."""
+def crowd(receiver: str, sick: int, ways: str) -> None:
+    """Five healthy connectors of one source, and so many sick ones of another: they do what ``ways`` says, by turns.
+    Made anew where they are not there, and nothing else of their kind is on."""
     no_crowd()
+    paths = ways.split(",")
     for name, number in (("healthy", HEALTHY), ("sick", sick)):
         source, _ = Source.objects.get_or_create(name=name)
         if not source.write_keys.exists():
             WriteKey.issue(source, key=CROWD_KEYS[name])
         for index in range(number):
-            path = "hook" if name == "healthy" else ("hangs", "fails")[index % 2]
+            path = "hook" if name == "healthy" else paths[index % len(paths)]
             settings = {"url": f"{receiver}/{path}", "method": "POST", "headers": {}, "batch_size": 1}
             full = {"vendor": "webhook", "settings": settings, "status": Connector.Status.ACTIVE}
             connector, _ = Connector.objects.update_or_create(name=f"{name} {index:02d}", defaults=full)

@@ -47,7 +47,10 @@ class Connection(asyncio.Protocol):
         if len(self.buffer) < end + 4 + (int(found.group(1)) if found else 0):
             return
         good = self.buffer.startswith(b"HTTP/1.1 200")
-        if not good and b"\r\nretry-after:" not in self.buffer[:end].lower():
+        if not good and not (
+            self.buffer.startswith((b"HTTP/1.1 429", b"HTTP/1.1 503"))
+            and b"\r\nretry-after:" in self.buffer[:end].lower()
+        ):
             self.load.bare += 1
         issued, self.issued, self.buffer = self.issued, 0.0, b""
         self.load.answered(self, issued, good)
@@ -73,7 +76,7 @@ class Load:
         self.waiting: deque[float] = deque()
         self.latencies: list[float] = []
         self.accepted = self.measured = self.refused = self.broken = self.pending = 0
-        self.bare = 0  # refused without a word about when to come again
+        self.bare = 0  # refused, but not by 429 or 503 with a word about when to come again
         self.begin = self.end = 0.0
 
     def request(self) -> bytes:
