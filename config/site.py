@@ -88,7 +88,7 @@ class ConsoleSite(AdminSite):
     index_title = "Overview"
     index_template = "console/overview.html"
     password_change_template = "console/password.html"  # noqa: S105  # the name of a file
-    password_change_done_template = "console/password_done.html"  # noqa: S105
+    password_change_done_template = "console/password_done.html"  # noqa: S105  # as above
     enable_nav_sidebar = False
     site_url = None
 

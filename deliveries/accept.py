@@ -163,7 +163,7 @@ def _look_in_sqlite(message_ids: list[str], times: Mapping[datetime, Any]) -> _F
     for start in range(0, len(message_ids), 500):
         part = message_ids[start : start + 500]
         marks = ",".join("?" * len(part))
-        query = f"SELECT message_id, source_id FROM deliveries_event WHERE message_id IN ({marks})"  # noqa: S608
+        query = f"SELECT message_id, source_id FROM deliveries_event WHERE message_id IN ({marks})"  # noqa: S608 - question marks
         stored.update(database.execute(query, part))
     # AUTOINCREMENT's own counter: ids of deleted rows do not come back.
     last = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'deliveries_event'").fetchone()

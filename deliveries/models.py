@@ -281,11 +281,11 @@ class Pump(models.Model):
 
 
 from deliveries.alarm import AlertRule as AlertRule  # noqa: E402  # the models of alarms stand in their own file
-from deliveries.alarm import AlertTarget as AlertTarget  # noqa: E402
-from deliveries.alarm import Problem as Problem  # noqa: E402
-from deliveries.erasures import Erasure as Erasure  # noqa: E402
-from deliveries.jobs import JobRun as JobRun  # noqa: E402
-from deliveries.ledger import Book as Book  # noqa: E402
-from deliveries.resumptions import Resumption as Resumption  # noqa: E402
-from deliveries.tally import Tally as Tally  # noqa: E402
-from deliveries.trials import Trial as Trial  # noqa: E402
+from deliveries.alarm import AlertTarget as AlertTarget  # noqa: E402  # as above
+from deliveries.alarm import Problem as Problem  # noqa: E402  # as above
+from deliveries.erasures import Erasure as Erasure  # noqa: E402  # as above
+from deliveries.jobs import JobRun as JobRun  # noqa: E402  # as above
+from deliveries.ledger import Book as Book  # noqa: E402  # as above
+from deliveries.resumptions import Resumption as Resumption  # noqa: E402  # as above
+from deliveries.tally import Tally as Tally  # noqa: E402  # as above
+from deliveries.trials import Trial as Trial  # noqa: E402  # as above

@@ -110,7 +110,7 @@ def send_test(
     message_id = str(event["messageId"])
     shown, result, answer = _run(config, event, vendor, sender)
     if caller is None:
-        sender.close()  # type: ignore[attr-defined]
+        sender.close()  # type: ignore[attr-defined]  # our own Sender, then
     if result is None or result.call is None or result.verdict is None:
         words = _words(config, vendor, shown.status, shown.cause, shown.detail)
         return Tested(
@@ -154,7 +154,7 @@ def check_credentials(config: ConnectorConfig, *, caller: Caller | None = None) 
         return Verdict(disposition=Disposition.RETRY, cause=failure.cause, detail=failure.detail)
     finally:
         if caller is None:
-            sender.close()  # type: ignore[attr-defined]
+            sender.close()  # type: ignore[attr-defined]  # our own Sender, then
 
 
 def marked(payload: Mapping[str, Json]) -> dict[str, Json]:

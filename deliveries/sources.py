@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +14,26 @@ from deliveries.models import Event
 from integrations.models import Source
 
 
-def report(sources: Iterable[Source], now: datetime) -> None:
-    """Put ``health``, ``health_reason``, ``last_event_at`` and ``counts_24h`` on each row (write keys prefetched)."""
+@dataclass(frozen=True)
+class Report:
+    """How one source does. ``received`` and ``refused`` (among the received) are of the last 24 hours."""
+
+    health: Health
+    last_event_at: datetime | None
+    received: int
+    refused: int
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A source with its report, for whoever shows both."""
+
+    row: Source
+    report: Report
+
+
+def report(sources: Iterable[Source], now: datetime) -> dict[int, Report]:
+    """By id, of all these sources (write keys prefetched)."""
     rows = (
         Event.objects.filter(received_at__gte=now - DAY)
         .order_by()
@@ -22,17 +41,14 @@ def report(sources: Iterable[Source], now: datetime) -> None:
         .annotate(received=Count("id"), refused=Count("id", filter=~Q(refused="")), last=Max("received_at"))
     )
     found = {row["source_id"]: row for row in rows}
-    for source in sources:
-        counts: Mapping[str, Any] = found.get(source.pk, {})
-        used = [key.last_used_at for key in source.write_keys.all() if key.last_used_at is not None]
-        last = counts.get("last") or max(used, default=None)
-        verdict = judge(source, counts.get("received", 0), last)
-        source.health, source.health_reason = verdict.code, verdict.why  # type: ignore[attr-defined]
-        source.last_event_at = last  # type: ignore[attr-defined]
-        source.counts_24h = {  # type: ignore[attr-defined]
-            "received": counts.get("received", 0),
-            "refused": counts.get("refused", 0),
-        }
+    return {source.pk: _report(source, found.get(source.pk, {})) for source in sources}
+
+
+def _report(source: Source, counts: Mapping[str, Any]) -> Report:
+    used = [key.last_used_at for key in source.write_keys.all() if key.last_used_at is not None]
+    last = counts.get("last") or max(used, default=None)
+    received = counts.get("received", 0)
+    return Report(judge(source, received, last), last, received, counts.get("refused", 0))
 
 
 def judge(source: Source, received: int, last: datetime | None) -> Health:

@@ -180,7 +180,7 @@ def _prepare_connection(busy_ms: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute(f"PRAGMA busy_timeout={busy_ms}")
-        connection.prepared_for_events = connection.connection  # type: ignore[attr-defined]
+        connection.prepared_for_events = connection.connection  # type: ignore[attr-defined]  # our mark
 
 
 def _store_patiently(requests: list[Accepted]) -> None:

@@ -46,7 +46,7 @@ class VendorForm(forms.ModelForm):
             if not setting.secret:
                 self.initial[field_name(setting)] = self.instance.settings.get(setting.name, setting.default)
             if setting.private:
-                field.saved_values = self.instance.settings.get(setting.name) or {}  # type: ignore[attr-defined]
+                field.saved_values = self.instance.settings.get(setting.name) or {}  # type: ignore[attr-defined]  # ours
 
     def vendor_fields(self) -> list[forms.BoundField]:
         names = [field_name(setting) for setting in self.vendor_settings()]
@@ -159,8 +159,8 @@ class ConnectorForm(VendorForm):
         regions = RegionEndpoint.objects.filter(vendor=self.instance.vendor)
         if self.vendor and len(self.vendor.regions) > 1:
             region = self.fields["region"]
-            region.queryset = regions  # type: ignore[attr-defined]
-            region.empty_label = None  # type: ignore[attr-defined]
+            region.queryset = regions  # type: ignore[attr-defined]  # a model's field
+            region.empty_label = None  # type: ignore[attr-defined]  # as above
             region.required = True
             if not self.instance.region_id:
                 self.initial["region"] = regions.first()

@@ -69,7 +69,8 @@ class RuleForm(LabelledForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["kind"].choices = [("", "any"), *[c for c in self.fields["kind"].choices if c[0]]]  # type: ignore[attr-defined]
+        kinds: Any = self.fields["kind"]
+        kinds.choices = [("", "any"), *[choice for choice in kinds.choices if choice[0]]]
         self.fields["send_as"].widget.attrs["placeholder"] = "its own name"
         self.fields["name"].widget.attrs["list"] = "event-names"
 
@@ -81,6 +82,8 @@ class RuleForm(LabelledForm):
 
 
 class MappingForm(LabelledForm):
+    seen = ""  # what to say beside the field: whoever knows the events that come in puts it there
+
     def __init__(self, *args: Any, choices: tuple[tuple[str, str, str], ...] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         name = "channel" if "channel" in self.fields else "preference"

@@ -35,7 +35,7 @@ def post(
 ) -> Any:
     """POST ``body`` (bytes as they are, anything else as JSON). Extra headers: ``headers={…}``."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    sent = {**(basic(key) if key else {}), **headers.pop("headers", {})}  # type: ignore[dict-item]
+    sent = {**(basic(key) if key else {}), **headers.pop("headers", {})}  # type: ignore[dict-item]  # any
     client = Client(raise_request_exception=True)
     return client.generic("POST", path, raw, content_type=content_type, headers=sent)
 

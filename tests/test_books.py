@@ -114,7 +114,7 @@ def test_rows_that_went_in_any_other_way_are_missing(to: Connector) -> None:
 def test_a_delivery_without_its_event_is_found(to: Connector) -> None:
     one = delivery(to, "delivered")
     delivery(to, "delivered")
-    Event.objects.filter(pk=one.event_id)._raw_delete("default")  # type: ignore[attr-defined]
+    Event.objects.filter(pk=one.event_id)._raw_delete("default")  # type: ignore[attr-defined]  # of querysets, private
     check()
     assert kept() == [(1, 0, 1)]
 

@@ -24,7 +24,7 @@ def test_import_makes_everything() -> None:
     assert import_document(DOCUMENT) == ["source “website”: new", "connector “warehouse”: new", "connector “hook”: new"]
     assert ConfigVersion.current() > version
     row = Connector.objects.get(name="warehouse")
-    assert (row.vendor, row.status, row.region.slug, row.endpoint) == ("segment", "active", "eu", "")  # type: ignore[union-attr]
+    assert (row.vendor, row.status, row.region.slug, row.endpoint) == ("segment", "active", "eu", "")  # type: ignore[union-attr]  # set
     assert (row.prefix, row.other_events, row.retry) == ("segment : ", "skip", [1, 2.5, 60])
     assert (row.rate_limit_per_second, row.max_concurrency, row.secrets) == (10.0, 4, {"write_key": "secret_1"})
     assert list(row.sources.values_list("name", flat=True)) == ["website"]

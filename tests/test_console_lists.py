@@ -94,7 +94,7 @@ def test_a_press_without_a_choice_does_nothing(m: Any) -> None:
 def sources(query: str = "") -> list[tuple[str, str, int, int]]:
     cache.clear()
     rows = person("viewer").get(f"/sources/{query}").context["sources"]
-    return [(row.name, row.health, row.counts_24h["received"], row.counts_24h["refused"]) for row in rows]
+    return [(one.row.name, one.report.health.code, one.report.received, one.report.refused) for one in rows]
 
 
 def test_sources_say_what_came_in(m: Any) -> None:
@@ -110,9 +110,9 @@ def test_sources_say_what_came_in(m: Any) -> None:
 
 def test_a_source_that_is_switched_off_says_so_at_once(m: Any) -> None:
     client = person("editor")
-    assert client.get("/sources/").context["sources"][0].health == "working"
+    assert client.get("/sources/").context["sources"][0].report.health.code == "working"
     client.post(reverse("admin:integrations_source_status", args=[m.source.pk]), {"status": "off"})
-    assert client.get("/sources/").context["sources"][0].health == "off"
+    assert client.get("/sources/").context["sources"][0].report.health.code == "off"
 
 
 def buttons(page: str) -> list[str]:

@@ -158,7 +158,7 @@ def test_a_replay_of_many_yields_to_live_traffic() -> None:
     replayed, live = delivery(one, "waiting", lane=1), delivery(one, "waiting")
     order: list[str] = []
     network.answers["https://one.example.com/"] = lambda request: (
-        order.append(orjson.loads(request.content())["messageId"]) or Response(status=200)  # type: ignore[func-returns-value]
+        order.append(orjson.loads(request.content())["messageId"]) or Response(status=200)  # type: ignore[func-returns-value]  # wanted
     )
     drain(network)
     assert order == [live.event.message_id, replayed.event.message_id]
@@ -226,7 +226,7 @@ def test_many_sick_connectors_cost_no_more_statements_than_one(
     failed = Verdict(disposition=Disposition.RETRY, cause=Cause.SERVICE_ERROR)
     now = timezone.now()
     results = {
-        to(f"sick-{number}").pk: [Result(None, failed, None, None, "", "", "", now)] * 5  # type: ignore[arg-type]
+        to(f"sick-{number}").pk: [Result(None, failed, None, None, "", "", "", now)] * 5  # type: ignore[arg-type]  # no claim
         for number in range(connectors)
     }
     rest.note(results, now)

@@ -14,7 +14,7 @@ from integrations.types import Setting
 
 
 def setting(**more: object) -> Setting:
-    return Setting(**{"name": "x", "label": "X", "help": "What it does.", **more})  # type: ignore[arg-type]
+    return Setting(**{"name": "x", "label": "X", "help": "What it does.", **more})  # type: ignore[arg-type]  # any of them
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_kind_decides_the_field(kind: str, field: type[forms.Field]) -> None:
 
 def test_choice_offers_the_choices() -> None:
     field = setting_field(setting(kind="choice", choices=(("a", "A"), ("b", "B"))))
-    assert list(field.choices) == [("a", "A"), ("b", "B")]  # type: ignore[attr-defined]
+    assert list(field.choices) == [("a", "A"), ("b", "B")]  # type: ignore[attr-defined]  # a choice field
 
 
 def test_secret_is_write_only_and_required_once() -> None:

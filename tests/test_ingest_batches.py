@@ -174,7 +174,7 @@ def test_items_of_a_batch_share_the_receipt_and_sent_at(make_source: MakeSource)
     first, second = payloads()
     assert first["receivedAt"] == second["receivedAt"]
     times = [normalise.parse_time(payload["timestamp"]) for payload in (first, second)]
-    assert times[1] - times[0] == timedelta(seconds=2)  # type: ignore[operator]
+    assert times[1] - times[0] == timedelta(seconds=2)  # type: ignore[operator]  # both are there
 
 
 def test_context_direct_asks_for_the_address(make_source: MakeSource) -> None:

@@ -46,7 +46,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 
 @pytest.fixture
 def inside() -> Iterator[listening.Server]:
-    server = listening.Server("0.0.0.0", b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret")  # noqa: S104
+    server = listening.Server("0.0.0.0", b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret")  # noqa: S104 - on purpose
     yield server
     server.close()
 

@@ -101,7 +101,7 @@ def test_overdue_and_its_end(connector: Connector, now: datetime) -> None:
 
 
 def test_held_near_the_age_limit(connector: Connector, now: datetime, settings: object) -> None:
-    settings.HOLD_DAYS = 10  # type: ignore[attr-defined]
+    settings.HOLD_DAYS = 10  # type: ignore[attr-defined]  # pytest's settings
     told = Told()
     rows.delivery(connector, "held", cause="paused", created_at=now - timedelta(days=7.9))
     problems.check(now, told)

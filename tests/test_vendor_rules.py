@@ -151,7 +151,7 @@ def test_a_classify_that_trusts_the_body_is_found(root: Path) -> None:
 
 
 def test_a_failure_without_a_cause_is_found(root: Path) -> None:
-    vendor = replace(ACME, classify=lambda response, config: Verdict(disposition="delivered"))  # type: ignore[arg-type]
+    vendor = replace(ACME, classify=lambda response, config: Verdict(disposition="delivered"))  # type: ignore[arg-type]  # wrong on purpose
     assert "the answer 500 b'' has no cause" in _problems(vendor, root)
 
 

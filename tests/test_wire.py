@@ -89,7 +89,7 @@ def _loopback() -> Iterator[None]:
 
 def post(receiver: Receiver, sender: Sender | None = None, **fields: object) -> Response:
     values = {"method": "POST", "headers": {"Content-Type": "application/json"}, "body": b'{"a": 1}'}
-    request = OutgoingRequest(**{**values, "url": f"http://127.0.0.1:{receiver.port}/hook?x=1", **fields})  # type: ignore[arg-type]
+    request = OutgoingRequest(**{**values, "url": f"http://127.0.0.1:{receiver.port}/hook?x=1", **fields})  # type: ignore[arg-type]  # any
     return (sender or Sender()).send(request, timeout=2)
 
 

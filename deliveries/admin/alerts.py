@@ -203,7 +203,7 @@ def _at_connector(request: HttpRequest) -> bool:
     return request.POST.get("back") == "connector"
 
 
-SECRET_RULE = "A signing secret begins with whsec_ and goes on with at least 16 letters and digits (base64)."  # noqa: S105
+SECRET_RULE = "A signing secret begins with whsec_ and goes on with at least 16 letters and digits (base64)."  # noqa: S105 - words
 
 
 def _save_rule(request: HttpRequest, rule: AlertRule) -> list[tuple[str, str, str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
@@ -51,13 +52,13 @@ class DeliveryAdmin(PageAdmin):
             found = listing.page(rows_of(request.GET, filters), request.GET)
         except ValueError as wrong:
             error, filters = str(wrong), {}
-        decorate(found.rows, masked=not sees_people)
         connectors = list(Connector.objects.values_list("id", "name"))
         return self.show(
             request,
             "console/deliveries.html",
             "Deliveries",
             page=found,
+            lines=lines(found.rows, masked=not sees_people),
             error=error,
             views=VIEWS,
             view=request.GET.get("view", ""),
@@ -189,13 +190,25 @@ def rows_of(params: Mapping[str, str], filters: Mapping[str, Any]) -> QuerySet[D
     return rows
 
 
-def decorate(rows: list[Delivery], *, masked: bool) -> None:
-    """What the list shows beside the columns."""
-    for row in rows:
-        user = row.event.user_id or row.event.anonymous_id
-        row.user_shown = personal.hidden_id(user) if masked else user  # type: ignore[attr-defined]
-        row.reason = words.reason(row)  # type: ignore[attr-defined]
-        ended = row.finished_at
-        row.took_ms = (ended - row.created_at).total_seconds() * 1000 if ended else None  # type: ignore[attr-defined]
-        ended_somehow = row.status in (Status.FAILED, Status.SKIPPED, Status.DELIVERED)
-        row.can_replay = ended_somehow and row.event.erased_at is None  # type: ignore[attr-defined]
+@dataclass(frozen=True)
+class Line:
+    """A delivery as lists show it: the row, and what stands beside its columns."""
+
+    row: Delivery
+    user: str
+    reason: str
+    took_ms: float | None
+
+
+def lines(rows: Iterable[Delivery], *, masked: bool) -> list[Line]:
+    return [_line(row, masked=masked) for row in rows]
+
+
+def _line(row: Delivery, *, masked: bool) -> Line:
+    user, ended = row.event.user_id or row.event.anonymous_id, row.finished_at
+    return Line(
+        row=row,
+        user=personal.hidden_id(user) if masked else user,
+        reason=words.reason(row),
+        took_ms=(ended - row.created_at).total_seconds() * 1000 if ended else None,
+    )

@@ -44,12 +44,9 @@ def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any
     return {**facts, "copied": copy_text(delivery, said, shown)}
 
 
-def replays_of(delivery: Delivery) -> list[Delivery]:
+def replays_of(delivery: Delivery) -> list[tuple[Delivery, str]]:
     """The deliveries that replayed this one, each with who asked for it."""
-    found = list(delivery.replays.select_related("replay").order_by("id")[:20])
-    for one in found:
-        one.by = who_replayed(one)  # type: ignore[attr-defined]
-    return found
+    return [(one, who_replayed(one)) for one in delivery.replays.select_related("replay").order_by("id")[:20]]
 
 
 def who_replayed(delivery: Delivery) -> str:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from deliveries import log
 from deliveries.admin import listing
-from deliveries.admin.deliveries import PERSONAL, decorate
+from deliveries.admin.deliveries import PERSONAL, lines
 from deliveries.core import personal
 from deliveries.models import Event
 from integrations.admin.pages import PageAdmin, show
@@ -36,14 +36,12 @@ class EventAdmin(PageAdmin):
             found = listing.page(rows.defer("body"), params)
         except ValueError as wrong:
             error = str(wrong)
-        for row in found.rows:
-            user = row.user_id or row.anonymous_id
-            row.user_shown = personal.hidden_id(user) if masked else user
         return self.show(
             request,
             "console/events.html",
             "Events received",
             page=found,
+            people=[(row, personal.hidden_id(_person(row)) if masked else _person(row)) for row in found.rows],
             error=error,
             view=params.get("view", ""),
             sources=[(str(key), name) for key, name in Source.objects.values_list("id", "name")],
@@ -56,20 +54,22 @@ class EventAdmin(PageAdmin):
     def page(self, request: HttpRequest, pk: int) -> HttpResponse:
         event = get_object_or_404(Event.objects.select_related("source"), pk=pk)
         masked = not request.user.has_perm(PERSONAL)
-        deliveries = list(event.deliveries.select_related("connector", "event").order_by("id")[:50])
-        decorate(deliveries, masked=masked)
-        user = event.user_id or event.anonymous_id
+        deliveries = event.deliveries.select_related("connector", "event").order_by("id")[:50]
         return self.show(
             request,
             "console/event.html",
             event.name or event.type,
             crumbs=[("Events received", self.link("changelist"))],
             event=event,
-            deliveries=deliveries,
-            person=personal.hidden_id(user) if masked else user,
+            lines=lines(deliveries, masked=masked),
+            person=personal.hidden_id(_person(event)) if masked else _person(event),
             payload=personal.masked(event.payload) if masked else event.payload,
             masked=masked,
         )
+
+
+def _person(event: Event) -> str:
+    return event.user_id or event.anonymous_id
 
 
 def first_of_source(request: HttpRequest, pk: int) -> HttpResponse:

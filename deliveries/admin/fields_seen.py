@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.db.models import Subquery
 
 from deliveries.models import Event
-from integrations.tables import Table
+from integrations.tables import MappingForm, Table
 from integrations.types import Json, Vendor
 
 KEPT = 30  # seconds: many open the same form
@@ -79,6 +79,7 @@ def annotate(tables: Mapping[str, Table], vendor: Vendor, seen: Seen) -> None:
     """Put ``seen`` on each line of the channel and preference tables: what to say beside its field."""
     for name in ("channels", "preferences"):
         for line in tables.get(name, ()):
-            takes = vendor.preference_takes.get(getattr(line.instance, "preference", ""))
-            field = str(line["field"].value() or "")
-            line.seen = note(seen, field, takes) if field else ""  # type: ignore[attr-defined]
+            if isinstance(line, MappingForm):
+                takes = vendor.preference_takes.get(getattr(line.instance, "preference", ""))
+                field = str(line["field"].value() or "")
+                line.seen = note(seen, field, takes) if field else ""

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from deliveries import log
 from deliveries.admin import listing
-from deliveries.admin.deliveries import PERSONAL, decorate
+from deliveries.admin.deliveries import PERSONAL, lines
 from deliveries.models import Delivery, Event
 from integrations.admin.pages import show
 
@@ -34,9 +34,8 @@ def page(request: HttpRequest) -> HttpResponse:
             found = listing.page(_events_of(ids), request.GET)
         except ValueError as error:
             context["error"], found = str(error), listing.Page([], None, None)
-        for event in found.rows:
-            decorate(event.went, masked=False)
         context["page"] = found
+        context["steps"] = [(event, lines(event.went, masked=False)) for event in found.rows]
     return show(request, "console/journey.html", "Find a person", **context)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from django.contrib import admin
 from django.core.cache import cache
@@ -12,10 +12,20 @@ from django.utils import timezone
 from deliveries import sources
 from deliveries.health import LABELS
 from integrations.admin.sources import SourceAdmin, address_of
-from integrations.models import ConfigVersion, Source
+from integrations.models import ConfigVersion, Source, WriteKey
 
 KEPT = 30  # seconds: counting a day's events costs most of the page's time
-REPORTED = ("health", "health_reason", "last_event_at", "counts_24h")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A source as the list shows it. ``lasting_keys`` are those that are not about to end."""
+
+    row: Source
+    report: sources.Report
+    address: str
+    working_keys: list[WriteKey]
+    lasting_keys: list[WriteKey]
 
 
 @admin.register(Source)
@@ -23,32 +33,32 @@ class SourceListAdmin(SourceAdmin):
     pages = (("", "list_page", "changelist"), *SourceAdmin.pages)
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
-        rows: list[Any] = list(Source.objects.prefetch_related("write_keys", "connectors"))
-        _report(rows)
-        for row in rows:
-            row.address = address_of(request, row)
-            row.working_keys = [key for key in row.write_keys.all() if key.usable]
-            row.lasting_keys = [key for key in row.working_keys if key.expires_at is None]
+        rows = list(Source.objects.prefetch_related("write_keys", "connectors"))
+        found = _reports(rows)
+        codes = {one.health.code for one in found.values()}
         wanted = request.GET.get("state", "")
+        shown = [row for row in rows if wanted in ("", found[row.pk].health.code)]
         return self.show(
             request,
             "console/sources.html",
             "Sources",
-            sources=[row for row in rows if not wanted or row.health == wanted],
+            sources=[_line(request, row, found[row.pk]) for row in shown],
             any_at_all=bool(rows),
-            states=[(code, label) for code, label in LABELS.items() if code in {row.health for row in rows}],
+            states=[(code, label) for code, label in LABELS.items() if code in codes],
         )
 
 
-def _report(rows: list[Any]) -> None:
-    """Put the report on each row. A change of the configuration, such as a source switched off, shows at once."""
+def _line(request: HttpRequest, row: Source, report: sources.Report) -> Line:
+    working = [key for key in row.write_keys.all() if key.usable]
+    lasting = [key for key in working if key.expires_at is None]
+    return Line(row, report, address_of(request, row), working, lasting)
+
+
+def _reports(rows: list[Source]) -> dict[int, sources.Report]:
+    """A change of the configuration, such as a source switched off, shows at once."""
     key = f"sources:{ConfigVersion.current()}"
-    found = cache.get(key)
+    found: dict[int, sources.Report] | None = cache.get(key)
     if found is None:
-        sources.report(rows, timezone.now())
-        found = {row.pk: {name: getattr(row, name) for name in REPORTED} for row in rows}
+        found = sources.report(rows, timezone.now())
         cache.set(key, found, KEPT)
-    for row in rows:
-        for name, value in found[row.pk].items():
-            setattr(row, name, value)
-        row.health_label = LABELS[row.health]
+    return found

@@ -35,7 +35,7 @@ def render_later(response: Response) -> Response:
     """A response made outside a view, given the renderer that the view would have."""
     response.accepted_renderer = JsonRenderer()
     response.accepted_media_type = "application/json"
-    response.renderer_context = {}  # type: ignore[attr-defined]
+    response.renderer_context = {}  # type: ignore[attr-defined]  # what DRF's own views put there
     return response
 
 
@@ -45,7 +45,7 @@ def refused_response(stored: Response, reason: str) -> Response:
         return stored
     response = refusal_response(Refusal(400, "invalid_event", reason))
     if isinstance(stored, AcceptedResponse):
-        response.accepted = stored.accepted  # type: ignore[attr-defined]
+        response.accepted = stored.accepted  # type: ignore[attr-defined]  # for whoever stores it
     return response
 
 

@@ -10,12 +10,11 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries import health, hold, log, preview, replay
+from deliveries import health, hold, log, preview, replay, sources
 from deliveries.api import serializers, shapes
 from deliveries.api.base import OPERATE, REPLAY, BadRequest, Conflict, ManagementView
 from deliveries.explained import sentences
 from deliveries.models import Delivery
-from deliveries.sources import report as source_report
 from integrations import history, registry, selectors
 from integrations.models import Connector, Source, WriteKey
 
@@ -37,9 +36,10 @@ class SourcesView(ManagementView):
         keys = Prefetch(
             "write_keys", WriteKey.objects.defer("key")
         )  # nothing secret is read, so none can be unreadable
-        rows: Any = list(Source.objects.defer("signing_secret").prefetch_related(keys).order_by("name"))
-        source_report(rows, timezone.now())
-        return Response({"results": shapes.SourceSerializer(rows, many=True).data, "next": None})
+        rows = list(Source.objects.defer("signing_secret").prefetch_related(keys).order_by("name"))
+        found = sources.report(rows, timezone.now())
+        shown = [sources.Reported(row, found[row.pk]) for row in rows]
+        return Response({"results": shapes.SourceSerializer(shown, many=True).data, "next": None})
 
 
 class ConnectorsView(ManagementView):
@@ -227,9 +227,10 @@ def _possible(action: Any, connector: Connector, **arguments: Any) -> Any:
 
 
 def _detail(row: Delivery) -> Any:
-    row.tries = list(row.log.order_by("number", "id"))  # type: ignore[attr-defined]
-    row.words = sentences(row, row.tries, timezone.now())  # type: ignore[attr-defined]
-    row.replay_ids = list(row.replays.order_by("id").values_list("id", flat=True))  # type: ignore[attr-defined]
+    row.tries = list(row.log.order_by("number", "id"))  # type: ignore[attr-defined]  # read by the shape, as the next two
+    row.words = sentences(row, row.tries, timezone.now())  # type: ignore[attr-defined]  # as above
+    replays = row.replays.order_by("id").values_list("id", flat=True)
+    row.replay_ids = list(replays)  # type: ignore[attr-defined]  # as above
     return serializers.DeliveryDetail(row).data
 
 

@@ -19,7 +19,7 @@ class Text(serializers.CharField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(read_only=True, allow_null=True, **kwargs)
 
-    def to_representation(self, value: Any) -> str | None:  # type: ignore[override]
+    def to_representation(self, value: Any) -> str | None:  # type: ignore[override]  # null for ""
         return str(value) or None
 
 
@@ -42,7 +42,7 @@ class EventRef(serializers.Serializer[Delivery]):
     message_id = serializers.CharField(source="event.message_id")
     user_id = Text(source="event.user_id")
     anonymous_id = Text(source="event.anonymous_id")
-    source = serializers.CharField(source="event.source.name")  # type: ignore[assignment]
+    source = serializers.CharField(source="event.source.name")  # type: ignore[assignment]  # a field has a source
     received_at = serializers.DateTimeField(source="event.received_at")
 
 
@@ -111,7 +111,7 @@ class AttemptSerializer(serializers.Serializer[Attempt]):
 class DeliveryDetail(DeliverySerializer):
     """A delivery with its tries and the sentences about it; the view puts ``tries`` and ``words`` on the row."""
 
-    attempts = AttemptSerializer(many=True, source="tries")  # type: ignore[assignment]
+    attempts = AttemptSerializer(many=True, source="tries")  # type: ignore[assignment]  # in the list it is a number
     headline = serializers.CharField(source="words.headline")
     explanation = serializers.CharField(source="words.explanation")
     what_to_do = serializers.CharField(source="words.what_to_do")
@@ -132,7 +132,7 @@ class EventSerializer(serializers.Serializer[Event]):
     message_id = serializers.CharField()
     user_id = Text()
     anonymous_id = Text()
-    source = serializers.CharField(source="source.name")  # type: ignore[assignment]
+    source = serializers.CharField(source="source.name")  # type: ignore[assignment]  # a field has a source
     received_at = serializers.DateTimeField()
     refused = Text()
     payload = serializers.SerializerMethodField()

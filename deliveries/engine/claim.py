@@ -47,12 +47,12 @@ def due_times(connector_ids: Sequence[int]) -> dict[tuple[int, int], datetime]:
     if not connector_ids:
         return {}
     first = (  # our own constants only, here and below
-        "(SELECT d.next_attempt_at FROM deliveries_delivery d WHERE d.connector_id = c.id AND d.lane = {lane} "  # noqa: S608
+        "(SELECT d.next_attempt_at FROM deliveries_delivery d WHERE d.connector_id = c.id AND d.lane = {lane} "  # noqa: S608 - ours
         f"AND d.status IN {DUE} ORDER BY d.next_attempt_at LIMIT 1)"
     )
     marks = ",".join(["%s"] * len(connector_ids))
     query = (
-        f"SELECT c.id, {', '.join(first.format(lane=lane) for lane in LANES)} "  # noqa: S608
+        f"SELECT c.id, {', '.join(first.format(lane=lane) for lane in LANES)} "  # noqa: S608 - numbers of ours
         f"FROM integrations_connector c WHERE c.id IN ({marks})"
     )
     found: dict[tuple[int, int], datetime] = {}
@@ -95,7 +95,7 @@ def _claim_postgresql(wants: Sequence[Want], owner: str, now: datetime, until: d
         WHERE d.id = picked.id
         RETURNING d.id, d.connector_id, d.attempts, picked.due, d.lane, d.as_sent, d.replay_of_id, s.vendor, e.body,
             e.id
-    """  # noqa: S608
+    """  # noqa: S608 - fragments of ours
     ids, lanes, limits = ([want[column] for want in wants] for column in range(3))
     with connection.cursor() as cursor:
         cursor.execute(query, [ids, lanes, limits, now, owner, until])
@@ -108,7 +108,7 @@ def _claim_sqlite(wants: Sequence[Want], owner: str, now: datetime, until: datet
     rows: list[Any] = []
     for want in wants:
         rows += database.execute(
-            "SELECT d.id, d.connector_id, d.attempts, d.next_attempt_at || '', d.lane, +d.as_sent, d.replay_of_id, "  # noqa: S608
+            "SELECT d.id, d.connector_id, d.attempts, d.next_attempt_at || '', d.lane, +d.as_sent, d.replay_of_id, "  # noqa: S608 - ours
             "s.vendor, e.body, e.id FROM deliveries_delivery d INDEXED BY delivery_due "
             "CROSS JOIN deliveries_event e ON e.id = d.event_id CROSS JOIN integrations_source s ON s.id = e.source_id "
             f"WHERE d.connector_id = ? AND d.lane = ? AND d.status IN {DUE} AND d.next_attempt_at <= ? "

@@ -157,7 +157,7 @@ class Drain:
             calls = -(-len(rows) // lane.target.batch_size)
             first = rest.reserve(connector_id, rate, calls, now)
             begin = time.monotonic() + (first - now).total_seconds()
-            lane.add(rows, lambda index, begin=begin, rate=rate: begin + index / rate)  # type: ignore[misc]
+            lane.add(rows, lambda index, begin=begin, rate=rate: begin + index / rate)  # type: ignore[misc]  # a lambda
 
     def _read_originals(self, rows: list[Claimed]) -> None:
         """What was sent before, for replays "exactly as sent"; where it was cut or held a secret, today's is sent."""

@@ -71,7 +71,7 @@ def decide(result: Result, config: ConnectorConfig | None) -> Outcome:
             "delivered", "", "", claimed.attempts + 1, None, result.sent_as[:255], result.notes, claimed.lane
         )
     policy = config.retry if config is not None else "standard"
-    decision = retry.decide(result.verdict, claimed.attempts, result.ended_at, policy, jitter=random())  # noqa: S311
+    decision = retry.decide(result.verdict, claimed.attempts, result.ended_at, policy, jitter=random())  # noqa: S311 - spreads
     status: str = decision.status
     cause: Cause | None = decision.cause
     due = decision.next_attempt_at
@@ -139,7 +139,7 @@ def _update(outcomes: Iterable[tuple[Result, Outcome]], owner: str, now: datetim
         for outcome, row_ids in groups.items():
             values = [*_values(outcome, now), owner]  # the statement is made of our own constants
             if is_sqlite():
-                cursor.execute(f"{assignment} IN (SELECT value FROM json_each(%s))", [*values, json_text(row_ids)])  # noqa: S608
+                cursor.execute(f"{assignment} IN (SELECT value FROM json_each(%s))", [*values, json_text(row_ids)])  # noqa: S608 - ours
             else:
                 cursor.execute(f"{assignment} = ANY(%s)", [*values, row_ids])
             changed += cursor.rowcount

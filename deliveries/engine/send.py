@@ -145,7 +145,7 @@ def _prepared(request: OutgoingRequest, url: str) -> requests.PreparedRequest:
         headers["Content-Length"] = str(len(content))
     prepared.headers = headers
     prepared.body = content or None
-    prepared._cookies = requests.cookies.RequestsCookieJar()  # type: ignore[attr-defined]
+    prepared._cookies = requests.cookies.RequestsCookieJar()  # type: ignore[attr-defined]  # none of the stubs know
     return prepared
 
 

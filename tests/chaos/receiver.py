@@ -55,12 +55,12 @@ class Endpoint:
             self.server.close()
             self.server = None
         for transport in list(self.open):
-            transport.abort()  # type: ignore[attr-defined]
+            transport.abort()  # type: ignore[attr-defined]  # a socket's
 
     async def release(self) -> None:
         """Who was left hanging hears that it is over: the connection ends."""
         for transport in list(self.open):
-            transport.abort()  # type: ignore[attr-defined]
+            transport.abort()  # type: ignore[attr-defined]  # a socket's
 
     def behave(self, mode: str) -> None:
         self.mode = mode
@@ -94,7 +94,7 @@ class _Connection(asyncio.Protocol):
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # a socket's
         self.endpoint.open.add(transport)
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -46,7 +46,7 @@ class PostgresStore:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url, autocommit=True) as database:
-            return database.execute(sql).fetchall()  # type: ignore[arg-type]
+            return database.execute(sql).fetchall()  # type: ignore[arg-type]  # a test's own SQL
 
     def cut_connections(self) -> int:
         """End every connection to the database but our own; returns how many there were."""

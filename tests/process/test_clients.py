@@ -97,7 +97,7 @@ def without(event: dict[str, Any], fields: set[str]) -> dict[str, Any]:
 def all_six(receiver: Receiver, mark: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The events of the mark, as the webhook and as Segment got them: each of the six once."""
     for path in ("/hook", "/segment/v1/batch"):
-        eventually(lambda path=path: len(arrived(receiver, path, mark)) >= 6, f"six events at {path}")  # type: ignore[misc]
+        eventually(lambda path=path: len(arrived(receiver, path, mark)) >= 6, f"six events at {path}")  # type: ignore[misc]  # a lambda
     hook, segment = arrived(receiver, "/hook", mark), arrived(receiver, "/segment/v1/batch", mark)
     assert sorted(event["type"] for event in hook) == KINDS
     assert sorted(event["type"] for event in segment) == KINDS

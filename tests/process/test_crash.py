@@ -67,7 +67,7 @@ def test_web_killed_right_after_its_answers(running: Server, receiver: Receiver)
                 processes.send(signal.SIGKILL, victims)
             assert status == 200
             answered.append(message_id)
-        eventually(lambda victims=victims: not set(victims) & set(running.processes()), "the web process is dead")  # type: ignore[misc]
+        eventually(lambda victims=victims: not set(victims) & set(running.processes()), "the web process is dead")  # type: ignore[misc]  # a lambda
     rows = running.store.query("SELECT message_id FROM deliveries_event")
     assert {message_id for (message_id,) in rows} >= set(answered)
     eventually(lambda: receiver.count("/web") == Counter(answered), "each arrives once")

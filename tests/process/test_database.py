@@ -81,7 +81,7 @@ def test_connections_are_cut(on_cluster: Server, receiver: Receiver) -> None:
     sender = Sender(on_cluster, on_cluster.add("cut", settings={"url": f"{receiver.url}/cut"}), "cut")
     sender.start()
     for times in range(1, 6):
-        eventually(lambda times=times: len(sender.taken) >= 50 * times, "events are taken")  # type: ignore[misc]
+        eventually(lambda times=times: len(sender.taken) >= 50 * times, "events are taken")  # type: ignore[misc]  # a lambda
         assert isinstance(on_cluster.store, PostgresStore)
         assert on_cluster.store.cut_connections() > 0
     assert_each_arrived_once(on_cluster, receiver, "cut", sender.finish())
