@@ -154,9 +154,11 @@ def _validators(setting: Setting) -> list[Callable[[str], None]]:
 def _not_of_another_service(setting: Setting) -> Callable[[str], None]:
     """Refuses what is plainly something else, which a pattern such as "no spaces" lets through."""
 
+    label = setting.label if setting.label[1:2].isupper() else setting.label[:1].lower() + setting.label[1:]
+
     def check(value: str) -> None:
         for start, what in LOOKALIKES:
             if value.startswith(start) and not setting.pattern.startswith(start):
-                raise forms.ValidationError(f"This looks like {what}, not like the {setting.label.lower()}.")
+                raise forms.ValidationError(f"This looks like {what}, not like the {label}.")
 
     return check

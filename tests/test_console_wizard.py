@@ -166,6 +166,13 @@ def test_the_first_step_checks_the_key_before_there_is_a_row(key: str, words: st
     assert 'id="errors-secret_write_key"' in page
 
 
+def test_a_name_in_capitals_keeps_them() -> None:
+    data = {"secret_api_key": "whsec_1234", "touched": ["secret_api_key"]}
+    html = person("editor").post("/connectors/new/suprsend/preview/", data).content.decode()
+    words = "This looks like a webhook's signing secret, not like the API key."
+    assert pieces(html)["errors-secret_api_key"] == words
+
+
 def test_a_slack_token_is_taken_where_one_is_asked_for() -> None:
     data = {"secret_slack_access_token": "xoxb-12345", "touched": ["secret_slack_access_token"]}
     html = person("editor").post("/connectors/new/suprsend/preview/", data).content.decode()

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from deliveries import tally
-from deliveries.admin import badges
+from deliveries.admin import badges, latency
 from deliveries.admin.charts import Bar, stacked
 from deliveries.alarm import AlertTarget, Problem
 from deliveries.log import OPEN, UNUSUAL, Among, not_replayed
@@ -48,6 +48,8 @@ def context(request: HttpRequest) -> dict[str, Any]:
     chosen = request.GET.get("range", "24h")
     chosen = chosen if chosen in RANGES else "24h"
     lines = badges.worst_first(Connector.objects.filter(archived_at=None))
+    took = times_taken(RANGES[chosen], now)
+    lines = [{**line, "took": took.get(line["row"].pk)} for line in lines]
     bars = chart_bars(RANGES[chosen], now)
     totals = {
         name: sum(bar.counts.get(name, 0) for bar in bars) for name in ("delivered", "failed", "held", "retrying")
@@ -56,6 +58,8 @@ def context(request: HttpRequest) -> dict[str, Any]:
     return {
         "title": "Overview",
         "console_lines": lines,
+        "range_label": RANGES[chosen].label,
+        "sampled": any(one.sample for one in took.values()),
         "numbers": numbers(now),
         "chart": stacked(bars, summary),
         "summary": summary,
@@ -64,6 +68,11 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "steps": first_steps(lines),
         "open_problems": Problem.objects.filter(state__in=["open", "seen"]).select_related("connector")[:10],
     }
+
+
+def times_taken(chosen: Range, now: datetime) -> dict[int, latency.Took]:
+    made = _kept(f"overview:took:{chosen.kept}", chosen.kept, lambda: latency.by_connector(now - chosen.span))
+    return dict(made)
 
 
 def chart_bars(chosen: Range, now: datetime) -> list[Bar]:
