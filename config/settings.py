@@ -37,7 +37,7 @@ if SQLITE:
         "timeout": 20,
         # Auto-checkpoints would run inside somebody's commit; the drains checkpoint (deliveries.engine.writing).
         "init_command": (
-            "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA wal_autocheckpoint=8000;"
+            "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA wal_autocheckpoint=32000;"
             "PRAGMA mmap_size=268435456;PRAGMA cache_size=-65536;"
         ),
     }

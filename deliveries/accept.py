@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, connection
 from django.utils import timezone
 
+from deliveries.accept_few import store_few
 from deliveries.core.normalise import Incoming
 from deliveries.engine.writing import insert, is_sqlite, stored_time, write_transaction
 from deliveries.erasures import Erasure
@@ -34,6 +35,7 @@ FIRST_STATUS = {
     Connector.Status.OFF.value: ("skipped", "switched_off", TURNED_OFF),
 }
 STORE_TRIES = 5
+FEW = 50  # events that are stored in one statement on PostgreSQL
 
 
 class Accepted(NamedTuple):
@@ -52,6 +54,8 @@ def store(requests: Sequence[Accepted], *, wait: bool = True) -> int:
     Raises django.db.Error if nothing could be stored; then nothing was. Without ``wait`` it raises Busy rather than
     wait for another writer (SQLite).
     """
+    if not is_sqlite() and (stored := _store_few(requests)) is not None:
+        return stored
     for tries_left in reversed(range(STORE_TRIES)):
         try:
             with write_transaction(wait=wait):
@@ -61,6 +65,23 @@ def store(requests: Sequence[Accepted], *, wait: bool = True) -> int:
             if not tries_left:
                 raise
     return 0
+
+
+def _store_few(requests: Sequence[Accepted]) -> int | None:
+    """None where the long way must be gone: many events, one that erases, or a configuration that is not known yet."""
+    wanted: dict[tuple[str, int], tuple[Accepted, Incoming]] = {}
+    for request in requests:
+        for event in request.events:
+            wanted.setdefault((event.message_id, request.source_id), (request, event))
+    snapshot = selectors.known()
+    if snapshot is None or len(wanted) > FEW or any(event.type == "delete" for _, event in wanted.values()):
+        return None
+    routes = {
+        source_id: [(connector_id, *FIRST_STATUS[status]) for connector_id, status in _connectors(snapshot, source_id)]
+        for source_id in {request.source_id for request in requests}
+    }
+    events = [(request.source_id, request.received_at, event) for request, event in wanted.values()]
+    return store_few(events, routes, snapshot.version)
 
 
 def _store(requests: Sequence[Accepted]) -> int:
@@ -179,8 +200,9 @@ def _look_in_postgresql(keys: list[tuple[str, int]], events: int, times: Mapping
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT 'stored', e.message_id, e.source_id FROM unnest(%s::text[], %s::bigint[]) AS k(message_id, source_id)"
-            " JOIN deliveries_event e ON e.message_id = k.message_id AND e.source_id = k.source_id "
+            "SELECT 'stored', e.message_id, e.source_id "
+            "FROM unnest(%s::text[], %s::bigint[]) AS k(message_id, source_id) "
+            "JOIN deliveries_event e ON e.message_id = k.message_id AND e.source_id = k.source_id "
             "UNION ALL SELECT 'version', '', number FROM integrations_configversion WHERE id = 1 "
             "UNION ALL SELECT 'id', '', nextval('deliveries_event_id_seq') FROM generate_series(1, %s)",
             [[message_id for message_id, _ in keys], [source_id for _, source_id in keys], events],

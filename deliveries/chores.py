@@ -18,7 +18,6 @@ from integrations.models import WriteKey
 
 log = logging.getLogger("signalbox.ingest")
 EVERY = 0.1  # seconds
-CHECKPOINT_EVERY = 1.0
 USED_EVERY = 60.0  # seconds between notes of a key's last use
 
 
@@ -28,7 +27,7 @@ class Chores:
     def __init__(self) -> None:
         self._asked: SimpleQueue[set[int] | None] = SimpleQueue()  # None: the end
         self._used: dict[int, float] = {}
-        self._checkpointed_at = 0.0
+        self._checkpoint_at = 0.0
         self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
 
     def start(self) -> None:
@@ -64,9 +63,8 @@ class Chores:
         try:
             queue.wake(timezone.now())
             self._note_use(keys)
-            if time.monotonic() - self._checkpointed_at >= CHECKPOINT_EVERY:
-                checkpoint()
-                self._checkpointed_at = time.monotonic()
+            if time.monotonic() >= self._checkpoint_at:
+                self._checkpoint_at = time.monotonic() + checkpoint()
         except DatabaseError:
             log.warning("The workers could not be woken; the sweep will", exc_info=True)
             connection.close()

@@ -73,6 +73,11 @@ def snapshot(version: int | None = None) -> Snapshot:
     return _current
 
 
+def known() -> Snapshot | None:
+    """The configuration that this process read last, perhaps no longer today's."""
+    return _current
+
+
 def forget() -> None:
     """Drop the snapshot: after a change in this very process, and in tests, whose rows are rolled back."""
     global _current

@@ -21,6 +21,8 @@ import orjson
 from django.db import DatabaseError, connection, transaction
 
 ROWS_A_STATEMENT = 100, 10, 1  # few sizes, so that the driver keeps them all prepared
+OFTEN, SELDOM = 1.0, 10.0  # seconds between checkpoints, by whether there were
+MANY_PAGES = 8_000  # in the write-ahead log
 _local = threading.local()
 
 
@@ -88,16 +90,23 @@ def write_transaction(*, wait: bool = True) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def checkpoint() -> None:
-    """Move SQLite's write-ahead log into the database, outside anybody's commit. Nothing on PostgreSQL."""
-    if is_sqlite() and not connection.in_atomic_block:
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+def checkpoint() -> float:
+    """Move SQLite's write-ahead log into the database, outside anybody's commit. Returns the seconds after which to do
+    it again. Nothing on PostgreSQL.
+
+    It flushes the disk, and every commit meanwhile waits for that: so no more often than the log's growth asks for.
+    """
+    if not is_sqlite() or connection.in_atomic_block:
+        return SELDOM
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        _, pages, _ = cursor.fetchone()
+    return OFTEN if pages >= MANY_PAGES else SELDOM
 
 
 @contextmanager
 def checkpoints() -> Iterator[None]:
-    """Checkpoint every second meanwhile, in a thread: it flushes the disk, and nobody should wait for that."""
+    """Checkpoint meanwhile, in a thread."""
     if not is_sqlite() or connection.in_atomic_block:
         yield
         return
@@ -112,10 +121,11 @@ def checkpoints() -> Iterator[None]:
 
 
 def _checkpoint_until(ended: threading.Event) -> None:
+    pause = OFTEN
     try:
-        while not ended.wait(1):
+        while not ended.wait(pause):
             try:
-                checkpoint()
+                pause = checkpoint()
             except DatabaseError:  # somebody has the database for long: the next one does it
                 connection.close()
     finally:

@@ -41,7 +41,7 @@ SETTINGS_HOST = "https://cdn.segment.com"
 # Added by a server, ours or Segment's (Spec: Common Fields). ``timestamp`` is already corrected for the client's clock,
 # so ``sentAt`` must not travel with it: Segment would correct it a second time.
 SERVER_FIELDS = frozenset(
-    {"receivedAt", "sentAt", "originalTimestamp", "channel", "version", "projectId", "writeKey", "_metadata", "type"}
+    {"receivedAt", "sentAt", "originalTimestamp", "channel", "version", "projectId", "writeKey", "_metadata"}
 )
 REGIONS = (
     Region(
@@ -90,8 +90,9 @@ def message_id(event: Event, config: ConnectorConfig) -> str:
 
 def item(event: Event, config: ConnectorConfig) -> Json:
     """The event as one element of ``batch``: the Segment-spec document without what a server adds."""
-    document: dict[str, Json] = {"type": event.kind.value}
-    document.update((key, value) for key, value in event.payload.items() if key not in SERVER_FIELDS)
+    document: dict[str, Json] = {"type": event.kind.value, **event.payload}
+    for name in SERVER_FIELDS:
+        document.pop(name, None)
     document["messageId"] = message_id(event, config)
     document["timestamp"] = event.timestamp
     return document
