@@ -13,6 +13,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
+from django_otp import user_has_device
 
 from config.devices import Authenticator
 from config.models import HouseRules, User
@@ -50,6 +51,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "groups": groups,
         "worker": overview.worker(timezone.now()),
         "two_step": HouseRules.ask_two_step(),
+        "own": user_has_device(request.user),
         "people": User.objects.filter(is_active=True).count(),
         "secured": Authenticator.objects.filter(confirmed=True, user__is_active=True).values("user").distinct().count(),
     }

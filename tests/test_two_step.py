@@ -127,6 +127,8 @@ def ask(client: Client, answer: str = "on") -> str:
 
 
 def test_an_owner_without_it_cannot_ask_it_of_others(owner: Client) -> None:
+    page = owner.get("/settings/").content.decode()
+    assert ("Turn on your own first" in page, "Ask it of everybody" in page) == (True, False)
     assert "Turn on your own two-step login first" in ask(owner)
     assert not HouseRules.ask_two_step()
     assert owner.get("/").status_code == 200
@@ -134,6 +136,7 @@ def test_an_owner_without_it_cannot_ask_it_of_others(owner: Client) -> None:
 
 def test_whoever_has_none_sets_it_up_before_any_other_page_opens(owner: Client, client: Client) -> None:
     turn_on(owner)
+    assert "Ask it of everybody" in owner.get("/settings/").content.decode()
     assert "Everybody must use two-step login from now on." in ask(owner)
     assert owner.get("/").status_code == 200  # the one who asked is not locked out
     answer = client.get("/deliveries/")  # signed in already when the rule came
