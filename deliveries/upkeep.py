@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
-from deliveries import alerts, books, erase, hold, problems, queue, release, retention, tally
+from deliveries import alerts, books, erase, hold, problems, queue, recipients, release, retention, tally
 from deliveries.engine.claim import due_times
 from deliveries.engine.writing import checkpoint
 from deliveries.lifeline import stopping
@@ -39,6 +39,7 @@ def hourly(now: datetime) -> None:
     next hour does the rest."""
     hold.expire_held(now)
     rolling.forget_ended(now)
+    recipients.forget_ended(now)
     tally.refresh(now)
     started = time.monotonic()
     books.check(now, goes_on=lambda: time.monotonic() < started + BOOKS_SECONDS and not stopping())
