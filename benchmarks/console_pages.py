@@ -169,7 +169,7 @@ def _filled(route: str, name: str, made: dict[str, Any]) -> Iterator[str]:
     elif "<" not in route:
         yield route
     else:
-        route = route.replace("<int:key>", "1").replace("<path:object_id>", "<int:pk>")
+        route = route.replace("<int:key>", "1").replace("<int:trial>", "1").replace("<path:object_id>", "<int:pk>")
         yield from (route.replace("<int:pk>", str(key)) for key in _keys(name, made))
 
 

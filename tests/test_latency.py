@@ -79,7 +79,7 @@ def test_nothing_delivered_is_nothing() -> None:
 
 def test_the_overview_shows_them_for_its_range() -> None:
     cache.clear()
-    delivered(rows.connector(), [20, 1500])
+    delivered(rows.connector(), [20, 1800])
     delivered(rows.connector("old"), [40], ago=timedelta(days=3))
     client = person("viewer")
     page = client.get("/").content.decode()
