@@ -21,10 +21,10 @@ STATEMENT = """
     WITH now AS (SELECT coalesce((SELECT number FROM integrations_configversion WHERE id = 1), 0) AS version),
     stored AS (
         INSERT INTO deliveries_event
-            (source_id, message_id, type, name, user_id, anonymous_id, received_at, refused, body)
+            (source_id, message_id, type, name, user_id, anonymous_id, received_at, refused, body, email)
         SELECT given.* FROM json_to_recordset(%s) AS given(
             source_id bigint, message_id text, type text, name text, user_id text, anonymous_id text,
-            received_at timestamptz, refused text, body text), now
+            received_at timestamptz, refused text, body text, email text), now
         WHERE now.version = %s
         ON CONFLICT (message_id, source_id) DO NOTHING
         RETURNING id, source_id, received_at, refused
@@ -65,6 +65,7 @@ def store_few(
             "received_at": received_at,
             "refused": event.refused,
             "body": event.body,
+            "email": event.email,
         }
         for source_id, received_at, event in events
     ]
