@@ -33,6 +33,7 @@ def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> ca
         max_tries=most_tries(delivery.connector.retry),
         next_attempt_at=delivery.next_attempt_at if delivery.open else None,
         now=now,
+        sent_bytes=_bytes_of(last),
         connector_on=delivery.connector.status == Connector.Status.ACTIVE,
     )
 
@@ -43,6 +44,15 @@ def most_tries(policy: str | list[float]) -> int:
         return retry.max_tries(retry.parse_policy(policy))
     except ValueError:
         return 0
+
+
+def _bytes_of(attempt: Attempt | None) -> int:
+    """How much the try sent, where that was written down: when it was too much."""
+    try:
+        found = orjson.loads(attempt.request).get("bytes") if attempt else 0
+    except (ValueError, AttributeError):
+        return 0
+    return found if isinstance(found, int) else 0
 
 
 def host_of(attempt: Attempt | None) -> str:

@@ -16,7 +16,7 @@ from deliveries.engine import rest
 from deliveries.engine.drain import Drain
 from deliveries.engine.perform import Result
 from deliveries.engine.send import SendFailed
-from deliveries.models import Attempt, Delivery, Lane
+from deliveries.models import Attempt, Delivery, Event, Lane
 from integrations.models import Connector
 from integrations.types import Cause, Disposition, OutgoingRequest, Response, Verdict
 from tests.rows import connector, delivery
@@ -237,3 +237,16 @@ def test_many_sick_connectors_cost_no_more_statements_than_one(
         assert rest.may_probe(results, later) == set(results)
     with django_assert_num_queries(1):
         assert rest.may_probe(results, later) == set()
+
+
+def test_what_was_too_big_is_kept_with_its_whole_size() -> None:
+    """The stored body is cut; the page says how much it really was."""
+    network, one = Network(), to("one")
+    network.answers["https://one.example.com/"] = lambda _: Response(status=413, body=b"")
+    row = delivery(one, "waiting")
+    body = {**orjson.loads(row.event.body), "properties": {"text": "x" * 90_000}}
+    Event.objects.update(body=orjson.dumps(body).decode())
+    drain(network)
+    attempt = Attempt.objects.get()
+    assert (attempt.cause, len(attempt.request_body)) == ("too_large", 65_536)
+    assert orjson.loads(attempt.request)["bytes"] == len(network.requests[0].content()) > 90_000

@@ -42,6 +42,7 @@ class DeliveryAdmin(PageAdmin):
         ("replay/", "replay_selected", "replay_selected"),
         ("<int:pk>/", "page", "change"),
         ("<int:pk>/replay/", "replay_one", "replay"),
+        ("<int:pk>/result/", "result", "result"),
     )
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
@@ -88,12 +89,14 @@ class DeliveryAdmin(PageAdmin):
     def page(self, request: HttpRequest, pk: int) -> HttpResponse:
         rows = Delivery.objects.select_related("event__source", "connector", "replay")
         delivery = get_object_or_404(rows, pk=pk)
-        masked = not request.user.has_perm(PERSONAL)
+        masked, asked = not request.user.has_perm(PERSONAL), request.GET.get("replayed", "")
+        again = rows.filter(pk=int(asked), replay_of=delivery).first() if listing.is_id(asked) else None
         return self.show(
             request,
             "console/delivery.html",
             f"{delivery.event.name or delivery.event.type} – {delivery.get_status_display()}",
             crumbs=[("Deliveries", self.link("changelist"))],
+            **(detail.result(again, timezone.now()) if again else {}),
             **detail.context(delivery, timezone.now(), masked=masked),
         )
 
@@ -106,7 +109,15 @@ class DeliveryAdmin(PageAdmin):
             messages.error(request, str(error))
             return redirect(self.link("change", pk))
         messages.success(request, f"{delivery.event} is on its way to {delivery.connector} again.")
-        return redirect(self.link("change", new.pk))
+        return redirect(f"{self.link('change', pk)}?replayed={new.pk}")
+
+    def result(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What became of a replay, as a piece of the page of the delivery that was replayed."""
+        again = get_object_or_404(Delivery.objects.select_related("event__source", "connector"), pk=pk)
+        answer = self.show(request, "console/result.html", "", **detail.result(again, timezone.now()))
+        if not again.open:
+            answer["X-Done"] = "1"
+        return answer
 
     @changes("deliveries.replay_delivery")
     def replay_selected(self, request: HttpRequest) -> HttpResponse:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from deliveries import explained
+from deliveries import explained, log
 from deliveries.admin import words
 from deliveries.core import personal
 from deliveries.models import Attempt, Delivery, Status
@@ -15,6 +15,7 @@ from integrations.templatetags.console import fulltime
 from integrations.templatetags.console import words as span
 
 CUT = 4000
+ALIKE = 1000  # counted no further: a count of everything costs more than the page
 
 
 def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any]:
@@ -34,6 +35,8 @@ def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any
         "payload": personal.masked(payload) if masked else payload,
         "reason": words.reason(delivery),
         "replays": replays_of(delivery),
+        "alike": min(number := alike(delivery), ALIKE),
+        "more_alike": number > ALIKE,
         "replayed_by": who_replayed(delivery),
         "notes": [line for line in delivery.notes.splitlines() if line],
         "can_replay": delivery.status in (Status.DELIVERED, Status.FAILED, Status.SKIPPED)
@@ -42,6 +45,17 @@ def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any
         "waits": delivery.status in (Status.WAITING, Status.RETRYING),
     }
     return {**facts, "copied": copy_text(delivery, said, shown)}
+
+
+def result(again: Delivery, now: datetime) -> dict[str, Any]:
+    """What became of a replay so far, in the sentences of its own page."""
+    return {"again": again, "again_said": explained.sentences(again, list(again.log.all()), now)}
+
+
+def alike(delivery: Delivery) -> int:
+    """How many deliveries of this connector stand in the log for the same reason; ALIKE + 1 means more than ALIKE."""
+    rows = log.deliveries({"connector": delivery.connector_id, "cause": delivery.cause}).select_related(None)
+    return len(rows.order_by().values_list("id", flat=True)[: ALIKE + 1]) if delivery.cause else 0
 
 
 def replays_of(delivery: Delivery) -> list[tuple[Delivery, str]]:

@@ -70,6 +70,7 @@ class SentRequest(serializers.Serializer[Any]):
     url = serializers.CharField()
     headers = serializers.DictField(child=serializers.CharField())
     body = serializers.CharField()
+    bytes = serializers.IntegerField(required=False, help_text="The body's size, where it was found too big.")
 
 
 class Answer(serializers.Serializer[Any]):

@@ -3,8 +3,8 @@
 Each entry is (headline, explanation, what to do). Names in braces: {who} the service ("The service" when unknown),
 {whom} the same inside a sentence, {key} what its key is called, {connector}, {event}, {Event} at the start of a
 sentence, {host}, {answered} "Novu answered 401.", {says} the service's words as a sentence, {own} our own words as one,
-{bare} the detail as it is, {progress} which try it was and when the next one is, {tries} "after 9 tries". What is
-unknown is "".
+{size} how much we sent, {bare} the detail as it is, {progress} which try it was and when the next one is, {tries}
+"after 9 tries". What is unknown is "".
 """
 
 from integrations.types import Cause
@@ -47,7 +47,7 @@ FAILED: dict[Cause, Words] = {
     ),
     Cause.TOO_LARGE: (
         "The event is too big for {whom}.",
-        "{answered} {says} It would be refused again, so we do not try again.",
+        "{answered} {says} {size} It would be refused again, so we do not try again.",
         "Leave out large fields with a filter, or send less in the event; then replay this delivery.",
     ),
     Cause.SLOW_DOWN: (
@@ -206,7 +206,7 @@ VENDORS: dict[tuple[str, str], Words] = {
     ("segment", Cause.NOT_FOUND): ("", "", f"{OPEN_CONNECTOR} and check the region, {REPLAY}"),
     ("segment", Cause.TOO_LARGE): (
         "",
-        "{answered} {says} Segment takes up to 32 kB for one event.",
+        "{answered} {says} {size} Segment takes up to 32 kB for one event.",
         "",
     ),
     ("novu", "delivered"): (

@@ -41,6 +41,7 @@ class _Facts:
     next_attempt_at: datetime | None = None
     now: datetime | None = None
     connector_on: bool = False
+    sent_bytes: int = 0
 
 
 def explain(
@@ -60,13 +61,14 @@ def explain(
     next_attempt_at: datetime | None = None,
     now: datetime | None = None,
     connector_on: bool = False,
+    sent_bytes: int = 0,
 ) -> Explanation:
     """The sentences for a status and cause of the delivery contract; unknown ones get the general sentences.
 
     ``vendor`` is the slug (guessed from ``vendor_label`` when missing). ``detail`` is the row's; ``http_status`` and
     ``duration_ms`` are the last try's. ``tries`` counts the requests made, ``max_tries`` the most there can be.
     ``now`` lets a time on another day name its date; ``connector_on``: it sends, so what is held was kept.
-    All times are shown in UTC.
+    ``sent_bytes``: the size of the last try's body, where known. All times are shown in UTC.
     """
     facts = _Facts(
         vendor=vendor or vendor_label.lower().replace(" ", "_"),
@@ -82,6 +84,7 @@ def explain(
         next_attempt_at=next_attempt_at,
         now=now,
         connector_on=connector_on,
+        sent_bytes=sent_bytes,
     )
     known = _cause(cause)
     headline, explanation, todo = _words(str(status), known, facts)
@@ -156,6 +159,7 @@ def _values(facts: _Facts) -> dict[str, str]:
         "host": facts.host or "the address",
         "answered": _answered(facts),
         "says": _says(facts),
+        "size": f"We sent {-(-facts.sent_bytes // 1024):,} kB." if facts.sent_bytes else "",
         "own": _sentence(_capital(facts.detail)),
         "bare": _bare(facts.detail) or "a field that the service needs is missing",
         "elsewhere": f"It points to {facts.detail}." if facts.detail else "",

@@ -83,6 +83,8 @@ def call(
         verdict = Verdict(disposition=disposition, cause=failure.cause, detail=failure.detail)
         return Call(started_at, duration, head, "", "", None, batch_size), verdict, None
     verdict = verdicts.judge(target.vendor, response, target.config, clock())
+    if verdict.cause is Cause.TOO_LARGE:
+        head = _request_text(request, secrets, sized=True)
     made = Call(
         started_at,
         response.elapsed_ms,
@@ -104,8 +106,12 @@ def _without_secrets(response: Response, secrets: Sequence[str]) -> Response:
     return response if safe == response.text else replace(response, body=safe.encode())
 
 
-def _request_text(request: OutgoingRequest, secrets: Sequence[str]) -> str:
-    head = {"method": request.method, "url": request.url, "headers": redact.headers(request.headers, secrets)}
+def _request_text(request: OutgoingRequest, secrets: Sequence[str], *, sized: bool = False) -> str:
+    """``sized``: with the size of the body, because the stored one is cut."""
+    headers = redact.headers(request.headers, secrets)
+    head: dict[str, Any] = {"method": request.method, "url": request.url, "headers": headers}
+    if sized:
+        head["bytes"] = len(request.content())
     return redact.text(_json_text(head), secrets)
 
 
