@@ -24,6 +24,8 @@ class AlertRule(models.Model):
         HELD = "held", "Held events come near their age limit"
         QUIET = "quiet", "Nothing arrives any more"
         BOOKS = "books", "A day's books do not add up"
+        STOPPING = "stopping", "A connector is about to stop by itself"
+        STOPPED = "stopped", "A connector has stopped by itself"
         SILENT = "silent", "The workers give no sign of life"
 
     kind = models.CharField("what", max_length=20, choices=Kind)
@@ -169,5 +171,7 @@ TITLES = {
     "held": "held events will soon be too old",
     "quiet": "nothing arrives any more",
     "books": "a day's books do not add up",
+    "stopping": "it will stop by itself if this goes on",
+    "stopped": "it has stopped by itself",
     "silent": "Nothing is being sent: the workers give no sign of life",
 }

@@ -77,7 +77,7 @@ def _post(target: AlertTarget, document: dict[str, object]) -> None:
 
 
 def _sentences(problem: Problem) -> str:
-    if said := problem_words.OF_KIND.get(problem.kind):
+    if said := problem_words.of(problem.kind, problem.opened_at):
         return f"{said.headline} {said.explanation}\nWhat to do: {said.what_to_do}"
     if problem.connector is None:
         return ""

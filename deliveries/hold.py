@@ -180,7 +180,8 @@ def _save(connector: Connector, status: str, *, by: str, reason: str = "", resum
 def _activate(connector: Connector, *, by: str) -> None:
     """Active, with a clean slate: what made it rest or stop is taken for repaired."""
     _save(connector, Connector.Status.ACTIVE, by=by)
-    Lane.objects.filter(connector=connector).update(failures=0, key_refusals=0, resting_since=None, next_probe_at=None)
+    clean = {"failures": 0, "key_refusals": 0, "resting_since": None, "next_probe_at": None, "stops_at": None}
+    Lane.objects.filter(connector=connector).update(**clean)
 
 
 def _waiting(connector: Connector) -> QuerySet[Delivery]:

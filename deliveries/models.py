@@ -239,7 +239,8 @@ class Lane(models.Model):
     ``failures``: failed calls in a row that were the service's fault. ``resting_since``: set while the connector rests
     and only one probe at a time is sent. ``next_probe_at``: not before this. ``next_slot_at``: for a connector with a
     speed limit, the next free moment; drains reserve theirs by moving it. ``holder``: with a limit of calls at once,
-    the only drain that may serve it, until ``held_until``.
+    the only drain that may serve it, until ``held_until``. ``stops_at``: set while it is about to be stopped; a probe
+    that is refused after this stops it.
     """
 
     connector = models.OneToOneField(Connector, primary_key=True, on_delete=models.CASCADE, related_name="+")
@@ -247,6 +248,7 @@ class Lane(models.Model):
     key_refusals = models.PositiveIntegerField(default=0)
     resting_since = models.DateTimeField(null=True, blank=True)
     next_probe_at = models.DateTimeField(null=True, blank=True)
+    stops_at = models.DateTimeField(null=True, blank=True)
     next_slot_at = models.DateTimeField(null=True, blank=True)
     holder = models.CharField(max_length=40, blank=True)
     held_until = models.DateTimeField(null=True, blank=True)

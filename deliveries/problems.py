@@ -14,9 +14,10 @@ from django.db.models import Count, F, Max, Min, Q, Sum
 from deliveries import release
 from deliveries.alarm import AlertRule, Problem
 from deliveries.engine.claim import due_times
+from deliveries.hold import SERVER
 from deliveries.ledger import Book
 from deliveries.log import UNUSUAL, Among, newest_of
-from deliveries.models import Delivery, Status
+from deliveries.models import Delivery, Lane, Status
 from integrations.models import Connector
 from integrations.types import Cause
 
@@ -36,6 +37,8 @@ DEFAULTS = {
     Kind.HELD: (80, True, "percent of the age at which held events are dropped"),
     Kind.QUIET: (24, False, "hours without an event"),
     Kind.BOOKS: (1, True, "events of a day that are missing or there too often"),
+    Kind.STOPPING: (1, True, "connector that will stop within a minute"),
+    Kind.STOPPED: (1, True, "connector that sends nothing until somebody resumes it"),
     Kind.SILENT: (2, True, "minutes without a sign of life"),
 }
 
@@ -97,9 +100,27 @@ def check(now: datetime, tell: Tell) -> None:
             problem.state, problem.ended_at = Problem.State.SOLVED, now
             problem.save(update_fields=["state", "ended_at"])
             tell(problem, "ended")
+        elif problem.state == Problem.State.OPEN and problem.told_at is None:  # see raise_now
+            _told(problem, now)
+            tell(problem, "opened")
         elif problem.state == Problem.State.OPEN and problem.told_at and now - problem.told_at >= REMIND:
             _told(problem, now)
             tell(problem, "reminder")
+
+
+def raise_now(connector_id: int, kind: str, now: datetime) -> None:
+    """Open a problem at the moment it arises. Who is to be told is told by the next check, which is asked for at once:
+    a mail server that does not answer must not hold up what is being sent."""
+    from deliveries import queue
+
+    limits = Limits(rules(store=True), AlertRule.objects.filter(connector=connector_id))
+    if limits.of(kind, connector_id) is None:
+        return
+    if kind == Kind.STOPPED:  # what was warned of has come: that is no end to tell anybody of
+        warnings = Problem.objects.filter(connector=connector_id, kind=Kind.STOPPING, state__in=["open", "seen"])
+        warnings.update(state=Problem.State.SOLVED, ended_at=now)
+    _open(Found(connector_id, kind), now, None)
+    queue.sweep_soon()
 
 
 def look(limits: Limits, now: datetime) -> Iterator[Found]:
@@ -128,6 +149,17 @@ def look(limits: Limits, now: datetime) -> Iterator[Found]:
             limit = limits.of(Kind.BOOKS, key)
             if limit is not None and count >= limit:
                 yield Found(key, Kind.BOOKS.value, count=count, at=now)
+    if limits.any(Kind.STOPPING):
+        for key in Lane.objects.filter(stops_at__isnull=False, connector_id__in=active).values_list(
+            "connector", flat=True
+        ):
+            if limits.of(Kind.STOPPING, key) is not None:
+                yield Found(key, Kind.STOPPING.value, at=now)
+    if limits.any(Kind.STOPPED):
+        stopped = Connector.objects.filter(status="paused", status_by=SERVER, archived_at=None)
+        for key in stopped.values_list("id", flat=True):
+            if limits.of(Kind.STOPPED, key) is not None:
+                yield Found(key, Kind.STOPPED.value, at=now)
     if limits.any(Kind.QUIET):
         for key in active:
             limit = limits.of(Kind.QUIET, key)
@@ -163,7 +195,8 @@ def _quiet(connector_id: int, since: datetime) -> bool:
     return last is not None and last < since
 
 
-def _open(one: Found, now: datetime, tell: Tell) -> None:
+def _open(one: Found, now: datetime, tell: Tell | None) -> None:
+    """Without ``tell`` it is told later, by a check."""
     try:
         with transaction.atomic():
             problem = Problem.objects.create(
@@ -174,11 +207,12 @@ def _open(one: Found, now: datetime, tell: Tell) -> None:
                 sample_id=one.sample_id,
                 opened_at=now,
                 last_seen_at=one.at or now,
-                told_at=now,
+                told_at=None if tell is None else now,
             )
     except IntegrityError:  # another worker was first, and tells
         return
-    tell(problem, "opened")
+    if tell is not None:
+        tell(problem, "opened")
 
 
 def _refresh(problem: Problem, one: Found, now: datetime) -> None:

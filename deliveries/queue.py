@@ -105,6 +105,10 @@ def advance_replay(replay_id: int) -> None:
         _hand_over(ADVANCE_REPLAY, replay_id)
 
 
+def sweep_soon() -> None:
+    _hand_over(SWEEP)
+
+
 def erase() -> None:
     async_task(ERASE)
 

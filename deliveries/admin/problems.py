@@ -57,7 +57,7 @@ class ProblemAdmin(PageAdmin):
 
     def page(self, request: HttpRequest, pk: int) -> HttpResponse:
         problem = get_object_or_404(Problem.objects.select_related("connector", "sample__event"), pk=pk)
-        said = problem_words.OF_KIND.get(problem.kind)
+        said = problem_words.of(problem.kind, problem.opened_at)
         if problem.sample is not None and problem.connector is not None:
             problem.sample.connector = problem.connector
             said = explained.sentences(problem.sample, list(problem.sample.log.all()), timezone.now())

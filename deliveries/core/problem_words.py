@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime, timedelta
+
 from deliveries.core.causes import Explanation
+
+WARNED_FOR = timedelta(minutes=1)  # between the warning that a connector will stop and its stop
 
 OF_KIND = {
     "books": Explanation(
@@ -13,9 +18,30 @@ OF_KIND = {
         "Open the books to see which day it is. If nobody touched the database, tell whoever runs Signalbox, and keep "
         "the database as it is until they have looked.",
     ),
+    "stopping": Explanation(
+        "It will stop by itself at {time} if this goes on.",
+        "Our key was refused 20 times in a row, or the address asked not to be called any more. So that no more events "
+        "fail, it rests: they wait, their tries untouched, and only one every few seconds is sent to see whether it "
+        "works again. One good answer, and all goes on as before.",
+        "Open the connector, put its key or address right and press *Send a test event*.",
+    ),
+    "stopped": Explanation(
+        "It has stopped by itself.",
+        "We warned of it a minute before, and it was refused again. Nothing is sent to it now, and nothing is lost: "
+        "what comes in is held until somebody resumes it.",
+        "Open the connector, put its key or address right, press *Send a test event*, and resume it with what is held.",
+    ),
     "silent": Explanation(
         "Nothing is being sent.",
         "No worker gives a sign of life. Events are still taken in and kept; nothing is lost.",
         "Look at the machine that runs `manage.py serve`, and start it again if it does not run.",
     ),
 }
+
+
+def of(kind: str, opened_at: datetime) -> Explanation | None:
+    """The words for a problem that was opened then; None where its sample says more."""
+    said = OF_KIND.get(kind)
+    if said is None or kind != "stopping":
+        return said
+    return replace(said, headline=said.headline.format(time=f"{opened_at + WARNED_FOR:%H:%M:%S} UTC"))

@@ -21,7 +21,8 @@ import orjson
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from deliveries import hold, queue
+from deliveries import hold, problems, queue
+from deliveries.alarm import AlertRule
 from deliveries.engine import rest
 from deliveries.engine.claim import Claimed, claim, due_times, release, renew
 from deliveries.engine.lane import LaneRunner, utc_now
@@ -197,14 +198,17 @@ class Drain:
         by_connector: dict[int, list[Result]] = defaultdict(list)
         for result in results:
             by_connector[result.claimed.connector_id].append(result)
-        reasons = rest.note(by_connector, now)
+        warned, reasons = rest.note(by_connector, now)
         for connector_id in by_connector:
             lane = self.lanes[connector_id]
-            if lane.hurt or lane.failing or connector_id in reasons:
+            if lane.hurt or lane.failing or connector_id in warned or connector_id in reasons:
                 self._give_back(lane)
             lane.go_on()
+            if connector_id in warned:
+                problems.raise_now(connector_id, AlertRule.Kind.STOPPING, now)
             if connector_id in reasons:
                 hold.stop(Connector.objects.get(id=connector_id), reason=reasons[connector_id])
+                problems.raise_now(connector_id, AlertRule.Kind.STOPPED, now)
 
     def _give_back(self, lane: LaneRunner) -> None:
         dropped = lane.drop_queue()

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 
 from deliveries.engine.claim import Claimed
 from deliveries.engine.perform import Caller, Result, Target, not_sent, perform
-from deliveries.engine.rest import RESTS_AFTER, is_fault
-from integrations.types import Cause, NotSent
+from deliveries.engine.rest import KEY_REFUSALS_TO_STOP, RESTS_AFTER, is_fault
+from integrations.types import Cause, Disposition, NotSent
 
 log = logging.getLogger("signalbox.engine")
 MAX_THREADS = 64
@@ -61,7 +61,7 @@ class LaneRunner:
         self.hurt = False  # the last call got no answer: no new work but a probe
         self.failing = False  # it failed so often in a row that it must rest: nothing begins until that is recorded
         self.closing = False
-        self._faults = 0
+        self._faults = self._refusals = 0
         self._began: dict[int, float] = {}  # thread → when its call began
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
@@ -122,6 +122,8 @@ class LaneRunner:
     def go_on(self) -> None:
         """What the calls said is recorded; whether the connector rests is known to all drains now."""
         with self._lock:
+            if self.failing:  # refusals are counted on from one record to the next, until they were too many
+                self._refusals = 0
             self.failing = False
             self._faults = 0
             self._work.notify_all()
@@ -200,11 +202,15 @@ class LaneRunner:
         calls = [result.call for result in results if result.call is not None]
         hanging = any(result.verdict is not None and result.verdict.cause in HANGING for result in results)
         faults = sum(is_fault(result.verdict) for result in results)
+        said = [result.verdict.disposition for result in results if result.verdict is not None]
+        refusals = said.count(Disposition.REAUTH)
         with self._lock:
             self._began.pop(threading.get_ident(), None)
             self.in_flight -= len(chunk)
             self._faults = self._faults + faults if faults == len(results) else 0
-            self.failing = self.failing or self._faults >= RESTS_AFTER
+            self._refusals = self._refusals + refusals if refusals == len(results) else 0
+            stops = self._refusals >= KEY_REFUSALS_TO_STOP or Disposition.STOP in said
+            self.failing = self.failing or self._faults >= RESTS_AFTER or stops
             if calls:
                 self.hurt = hanging
                 if not hanging:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db.models import Q
 
+from deliveries.core.problem_words import WARNED_FOR
 from deliveries.engine.perform import Result
 from deliveries.engine.writing import write_transaction
 from deliveries.models import Lane, Pump
@@ -19,6 +21,7 @@ from integrations.types import Cause, Disposition, Verdict
 
 RESTS_AFTER = 5  # failed calls in a row that were the service's fault
 KEY_REFUSALS_TO_STOP = 20
+STOP_PROBE_GAP = timedelta(seconds=10)  # of a connector that is about to be stopped: nothing more than need be fails
 PROBE_GAP = timedelta(seconds=1)
 LATER_PROBE_GAP = timedelta(seconds=4)  # below the five seconds within which a due retry starts
 PROBE_TAKES_AT_MOST = timedelta(seconds=20)  # then its drain is dead and another may probe
@@ -65,26 +68,36 @@ def is_fault(verdict: Verdict | None) -> bool:
     return verdict is not None and verdict.disposition is Disposition.RETRY and verdict.cause in SERVICE_FAULTS
 
 
-def note(results: Mapping[int, Sequence[Result]], now: datetime) -> dict[int, str]:
-    """Count what each connector's results say of its service. Returns why connectors must be stopped.
+class Noted(NamedTuple):
+    """Connectors that are about to be stopped from now on, and those that must be stopped, with the reason."""
+
+    warned: set[int]
+    stopped: dict[int, str]
+
+
+def note(results: Mapping[int, Sequence[Result]], now: datetime) -> Noted:
+    """Count what each connector's results say of its service.
 
     One read for all, and one write for all where something changed, however many connectors are sick: each write of
     its own would keep the drain from serving the healthy ones.
     """
     rows = {row.connector_id: row for row in Lane.objects.filter(connector_id__in=list(results))}
-    reasons: dict[int, str] = {}
+    noted = Noted(set(), {})
     changed: list[Lane] = []
     for connector_id, own in sorted(results.items()):
         row = rows.get(connector_id) or Lane(connector_id=connector_id)
         reason = _count(row, own, now, changed)
-        if reason:
-            reasons[connector_id] = reason[:300]
+        if reason and row.stops_at == now + WARNED_FOR:
+            noted.warned.add(connector_id)
+        elif reason:
+            noted.stopped[connector_id] = reason[:300]
     _save(changed, set(rows))
-    return reasons
+    return noted
 
 
 def _count(row: Lane, results: Sequence[Result], now: datetime, changed: list[Lane]) -> str:
-    before = (row.failures, row.key_refusals)
+    """Why the connector is to be stopped: warned of with this very note, or now."""
+    before = (row.failures, row.key_refusals, row.stops_at)
     reason = ""
     answered = False
     for verdict in (result.verdict for result in results):
@@ -96,14 +109,22 @@ def _count(row: Lane, results: Sequence[Result], now: datetime, changed: list[La
         answered = True
         row.failures = 0
         row.key_refusals = row.key_refusals + 1 if verdict.disposition is Disposition.REAUTH else 0
+        reason = ""
         if verdict.disposition is Disposition.STOP:
             reason = verdict.detail
         elif row.key_refusals >= KEY_REFUSALS_TO_STOP:
             reason = f"The key was refused {row.key_refusals} times in a row: {verdict.detail or 'no reason given'}"
+    due = bool(reason) and row.stops_at is not None and now >= row.stops_at
+    if reason and row.stops_at is None:
+        row.stops_at = now + WARNED_FOR
+    elif reason and not due:
+        reason = ""
+    elif due or answered:
+        row.stops_at = None
     rests = row.resting_since is not None
-    if (row.failures, row.key_refusals) != before or (rests and (answered or row.failures)):
+    if (row.failures, row.key_refusals, row.stops_at) != before or (rests and (answered or row.failures)):
         _set_rest(row, now)
-        if reason:
+        if due:
             row.key_refusals = 0
         changed.append(row)
     return reason
@@ -111,7 +132,10 @@ def _count(row: Lane, results: Sequence[Result], now: datetime, changed: list[La
 
 def _set_rest(row: Lane, now: datetime) -> None:
     row.next_probe_at = None
-    if row.failures >= RESTS_AFTER:
+    if row.stops_at is not None:
+        row.resting_since = row.resting_since or now
+        row.next_probe_at = now + STOP_PROBE_GAP
+    elif row.failures >= RESTS_AFTER:
         row.resting_since = row.resting_since or now
         gap = PROBE_GAP if now - row.resting_since < timedelta(minutes=1) else LATER_PROBE_GAP
         row.next_probe_at = now + gap
@@ -125,7 +149,7 @@ def _save(changed: list[Lane], known: set[int]) -> None:
         there = known | set(Connector.objects.filter(id__in=new).values_list("id", flat=True))
         changed = [row for row in changed if row.connector_id in there]
     if changed:
-        fields = ["failures", "key_refusals", "resting_since", "next_probe_at"]
+        fields = ["failures", "key_refusals", "resting_since", "next_probe_at", "stops_at"]
         with write_transaction():
             Lane.objects.bulk_create(changed, update_conflicts=True, unique_fields=["connector"], update_fields=fields)
 

@@ -1,0 +1,123 @@
+"""A connector that stops by itself: people hear of it before and when it happens, and nothing is dropped."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+from deliveries import hold, problems, upkeep
+from deliveries.alarm import AlertRule, AlertTarget, Problem
+from deliveries.core.problem_words import WARNED_FOR
+from deliveries.engine import drain as drains
+from deliveries.engine import rest
+from deliveries.engine.drain import Drain
+from deliveries.models import Delivery, Lane
+from integrations.models import Connector
+from integrations.types import OutgoingRequest, Response
+from tests import rows
+from tests.console import person
+
+pytestmark = pytest.mark.django_db
+
+
+class Service:
+    def __init__(self) -> None:
+        self.status = 401
+
+    def send(self, request: OutgoingRequest, *, hosts: tuple[str, ...] = ()) -> Response:
+        return Response(status=self.status, body=b"{}")
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    functions: list[str] = []
+    monkeypatch.setattr("deliveries.queue.async_task", lambda function, *_: functions.append(function))
+    return functions
+
+
+@pytest.fixture
+def to() -> Connector:
+    AlertTarget.objects.create(kind="email", name="ops", address="ops@example.com")
+    connector = rows.connector("hook")
+    for _ in range(60):
+        rows.delivery(connector, "waiting", next_attempt_at=timezone.now())
+    return connector
+
+
+def run(service: Service, monkeypatch: pytest.MonkeyPatch, later: timedelta = timedelta()) -> datetime:
+    """A drain whose clock is ahead by ``later``."""
+    monkeypatch.setattr(drains, "utc_now", lambda: timezone.now() + later)
+    Drain(lambda: service, 0.7).run()
+    return timezone.now() + later
+
+
+def live() -> list[str]:
+    return list(Problem.objects.filter(state="open").order_by("id").values_list("kind", flat=True))
+
+
+def counts(to: Connector) -> dict[str, int]:
+    return {
+        status: Delivery.objects.filter(connector=to, status=status).count() for status in ("failed", "waiting", "held")
+    }
+
+
+@pytest.mark.parametrize("status", [401, 410])
+def test_warned_before_and_told_when_it_happens_and_all_is_held(
+    to: Connector, monkeypatch: pytest.MonkeyPatch, asked: list[str], status: int
+) -> None:
+    service = Service()
+    service.status = status
+    now = run(service, monkeypatch)
+    to.refresh_from_db()
+    assert (to.status, live()) == ("active", ["stopping"])
+    lane, problem = Lane.objects.get(connector=to), Problem.objects.get()
+    assert lane.stops_at is not None
+    assert abs(lane.stops_at - problem.opened_at - WARNED_FOR) < timedelta(seconds=1)
+    assert "deliveries.tasks.sweep" in asked
+    failed = counts(to)["failed"]
+    assert failed == (20 if status == 401 else 1)  # nothing more begins before that is known
+    assert counts(to)["waiting"] == 60 - failed
+    page = person("operator").get(f"/problems/{problem.pk}/").content.decode()
+    assert f"It will stop by itself at {problem.opened_at + WARNED_FOR:%H:%M:%S} UTC if this goes on." in page
+    upkeep.sweep(now)
+    told = [message.subject.partition("Problem: ")[2] for message in mail.outbox]
+    assert "hook: it will stop by itself if this goes on" in told
+
+    now = run(service, monkeypatch, WARNED_FOR + timedelta(seconds=2))
+    to.refresh_from_db()
+    assert (to.status, to.status_by) == ("paused", "Signalbox")
+    assert "stopped" in live()
+    assert "stopping" not in live()
+    assert counts(to) == {"failed": failed + 1, "waiting": 0, "held": 59 - failed}  # one probe, and nothing is dropped
+    upkeep.sweep(now)
+    assert "hook: it has stopped by itself" in [message.subject.partition("Problem: ")[2] for message in mail.outbox]
+
+    hold.resume(to, by="Ann", backlog="send")
+    service.status = 200
+    problems.check(timezone.now(), lambda *_: None)
+    assert "stopped" not in live()
+
+
+def test_one_good_answer_and_all_goes_on(to: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service()
+    run(service, monkeypatch)
+    failed = counts(to)["failed"]
+    service.status = 200
+    run(service, monkeypatch, rest.STOP_PROBE_GAP + timedelta(seconds=1))
+    to.refresh_from_db()
+    lane = Lane.objects.get(connector=to)
+    assert (to.status, lane.stops_at, lane.resting_since, lane.key_refusals) == ("active", None, None, 0)
+    assert Delivery.objects.filter(connector=to, status="delivered").count() == 60 - failed
+    problems.check(timezone.now(), lambda *_: None)
+    assert "stopping" not in live()
+
+
+def test_who_does_not_want_to_hear_of_it_does_not(to: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+    problems.rules(store=True)
+    AlertRule.objects.filter(kind="stopping").update(enabled=False)
+    run(Service(), monkeypatch)
+    assert live() == []
+    assert Lane.objects.get(connector=to).stops_at is not None
