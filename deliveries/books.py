@@ -37,7 +37,7 @@ def books(day: date) -> list[dict[str, Any]]:
     """One row for each connector that had deliveries on the day or is not archived, by name."""
     counted, replays = _parts(_received(day), day)
     kept = {book.connector_id: book for book in Book.objects.filter(day=day)}
-    found = Connector.objects.defer("secrets").order_by("name")
+    found = Connector.objects.defer("secrets", "settings", "old_secrets").order_by("name")
     shown = [row for row in found if row.archived_at is None or row.pk in counted or row.pk in kept]
     return [_row(row, counted.get(row.pk, {}), replays.get(row.pk, 0), kept.get(row.pk)) for row in shown]
 

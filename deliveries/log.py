@@ -33,7 +33,8 @@ EVENT_FILTERS = ("source", "type", "name", "user_id", "email", "message_id", "si
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 MAX_ID = 2**63 - 1
-SECRETS = ("connector__secrets", "event__source__signing_secret")  # decrypting them for every row is half of a page
+# Decrypting them for every row is half of a page.
+SECRETS = ("connector__secrets", "connector__settings", "connector__old_secrets", "event__source__signing_secret")
 # The statuses of the partial indexes "delivery_unusual" and "delivery_due", in their own order.
 UNUSUAL = (Status.FAILED, Status.RETRYING, Status.HELD, Status.SKIPPED)
 OPEN = (Status.WAITING, Status.RETRYING, Status.SENDING)

@@ -54,7 +54,13 @@ def test_what_happened_to_people_is_exported_for_owners_only() -> None:
     assert len(table(person("editor").get("/history/export/?kind=user"))) == 1
 
 
-EXPORTS = ("/history/export/", "/deliveries/export/", "POST /deliveries/export/", "/connectors/{}/export/")
+EXPORTS = (
+    "/settings/export/",
+    "/history/export/",
+    "/deliveries/export/",
+    "POST /deliveries/export/",
+    "/connectors/{}/export/",
+)
 
 
 def exported(path: str, m: Any) -> Any:

@@ -30,6 +30,10 @@ VIEWS = (
     ("delivered", "Delivered"),
 )
 EXPORTED = 10_000
+EXPORTED_COLUMNS = (
+    "id", "status", "cause", "sent_as", "attempts", "connector__name", "event__name", "event__type", "event__user_id",
+    "event__anonymous_id", "event__message_id", "event__received_at",
+)  # fmt: skip
 PERSONAL = "integrations.operate_connector"  # a viewer sees personal fields masked
 
 
@@ -154,7 +158,8 @@ class DeliveryAdmin(PageAdmin):
         except ValueError as error:
             return HttpResponse(str(error), status=400, content_type="text/plain")
         head = ["id", "status", "reason", "event", "sent as", "connector", "user", "message id", "received", "tries"]
-        found = rows.order_by("-id")[:EXPORTED].iterator(chunk_size=1000)
+        # Columns alone: as models, with contents that no table has, 10 000 rows take six times as long.
+        found = rows.order_by("-id").values_list(*EXPORTED_COLUMNS, named=True)[:EXPORTED].iterator(chunk_size=1000)
         return sheets.download("deliveries", head, (_cells(row, masked=masked) for row in found))
 
 
@@ -167,12 +172,12 @@ def _chosen(ids: list[str]) -> list[int]:
     return [int(value) for value in ids[: listing.PAGE] if listing.is_id(value)]
 
 
-def _cells(row: Delivery, *, masked: bool) -> list[Any]:
-    user = row.event.user_id or row.event.anonymous_id
+def _cells(row: Any, *, masked: bool) -> list[Any]:
+    user = row.event__user_id or row.event__anonymous_id
     return [
-        row.id, row.status, words.reason(row), row.event.name or row.event.type, row.sent_as, row.connector.name,
-        personal.hidden_id(user) if masked else user, row.event.message_id, row.event.received_at.isoformat(),
-        row.attempts,
+        row.id, row.status, words.REASONS.get(row.cause, ""), row.event__name or row.event__type, row.sent_as,
+        row.connector__name, personal.hidden_id(user) if masked else user, row.event__message_id,
+        row.event__received_at.isoformat(), row.attempts,
     ]  # fmt: skip
 
 

@@ -204,7 +204,8 @@ class ReplayStopView(ManagementView):
 
 def _connectors() -> QuerySet[Connector]:
     rows = Connector.objects.filter(archived_at__isnull=True).select_related("region").order_by("name")
-    return rows.defer("secrets").prefetch_related(Prefetch("sources", Source.objects.defer("signing_secret")))
+    rows = rows.defer("secrets", "settings", "old_secrets")
+    return rows.prefetch_related(Prefetch("sources", Source.objects.defer("signing_secret")))
 
 
 def _shown(rows: Any, shape: Any) -> Any:
