@@ -1,4 +1,4 @@
-"""How fast many are sent, where a person chose a speed: so many a minute, each at its own moment.
+"""How fast many are sent, held or replayed, where a person chose a speed: so many a minute, each at its own moment.
 
 A delivery's moment is its ``next_attempt_at``, so the engine needs to know nothing of speeds. Moments are given out for
 the next two minutes only, and the minute sweep gives out more. What was not sent at its moment, because the service

@@ -3,7 +3,8 @@
 A replay is a new delivery of the same event, linked to the old one; the old one stays as it is. A replay of many is a
 job (:class:`~deliveries.models.Replay`) that walks the matching deliveries by id. ``last_id`` is how far it is, moved
 in the transaction that makes the deliveries: after a crash it goes on exactly where it was. A job starts slowly and
-lets as many be under way as have come to an end, so that it can stop in time when they all fail alike.
+lets as many be under way as have come to an end, so that it can stop in time when they all fail alike. With a speed
+each delivery gets its moment (see ``deliveries.pace``): those of the next two minutes are made, more by the next sweep.
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from deliveries import backfill, hold, log
+from deliveries import backfill, hold, log, pace
 from deliveries.engine.writing import write_transaction
 from deliveries.models import Delivery, Replay, Status
 from deliveries.replay_plan import PAST_IDENTIFIES, candidates, preview, total, walk, wanted_statuses
-from deliveries.replay_progress import RUNNING, all_made, counts_of, progress, progress_of, unfinished
+from deliveries.replay_progress import RUNNING, all_made, counts_of, equal_failures, progress, progress_of, unfinished
 from integrations.models import Connector
 from integrations.types import Cause
 
 __all__ = [
     "NotReplayable",
     "advance",
+    "most_of",
     "preview",
     "progress",
     "progress_of",
@@ -38,7 +40,6 @@ __all__ = [
 BATCH = 500
 FIRST_FEW = 20  # under way at the start; then as many as have ended
 MOST_UNDER_WAY = 5000
-EQUAL_FAILURES = 20
 PATIENCE = 2.0  # seconds without any news of the job: then the minute sweep continues it
 BUDGET = 45.0  # seconds of one task; then it queues itself again
 LIVE, MANY = 0, 1
@@ -78,13 +79,32 @@ def replay_one(delivery: Delivery, *, by: str, as_sent: bool = False) -> Deliver
     return new
 
 
-def start(filters: log.Filters, *, by: str, as_sent: bool = False, include_delivered: bool = False) -> Replay:
-    """A job for the deliveries that match now. Raises ValueError for bad filters."""
+def start(
+    filters: log.Filters,
+    *,
+    by: str,
+    as_sent: bool = False,
+    include_delivered: bool = False,
+    per_minute: int | str | None = None,
+) -> Replay:
+    """A job for the deliveries that match now, all of it at ``per_minute`` where that is given.
+
+    Raises ValueError for bad filters, and for a speed that is none or beyond what their connector allows."""
     filters = log.clean(filters)
     if "connector" in filters:  # by id: it may be renamed while the job runs
         filters["connector"] = str(log.named(Connector, filters["connector"], "connector"))
     wanted_statuses(filters, include_delivered)
-    return _start(filters, by=by, as_sent=as_sent, include_delivered=include_delivered)
+    speed = pace.parse(per_minute, *most_of(filters))
+    return _start(filters, by=by, as_sent=as_sent, include_delivered=include_delivered, per_minute=speed)
+
+
+def most_of(filters: log.Filters) -> tuple[int | None, str]:
+    """How many events a minute the one connector that the filters name allows, and its name. Of several each keeps its
+    own limit while it is sent to, so there is none for all of them together."""
+    if not filters.get("connector"):
+        return None, ""
+    connector = Connector.objects.get(pk=log.named(Connector, filters["connector"], "connector"))
+    return pace.most_of(connector), connector.name
 
 
 def start_past_identifies(connector: Connector, *, by: str) -> Replay:
@@ -94,7 +114,9 @@ def start_past_identifies(connector: Connector, *, by: str) -> Replay:
     )
 
 
-def _start(filters: log.Filters, *, by: str, as_sent: bool, include_delivered: bool) -> Replay:
+def _start(
+    filters: log.Filters, *, by: str, as_sent: bool, include_delivered: bool, per_minute: int | None = None
+) -> Replay:
     rows = candidates(filters, as_sent=as_sent, include_delivered=include_delivered)
     newest = Delivery.objects.order_by("-id").values_list("id", flat=True).first() or 0
     replay = Replay.objects.create(
@@ -104,16 +126,19 @@ def _start(filters: log.Filters, *, by: str, as_sent: bool, include_delivered: b
         total=total(rows),
         up_to_id=newest,
         created_by=by[:150],
+        per_minute=per_minute,
     )
     _queue(replay.pk)
     return replay
 
 
 def advance(replay_id: int, now: datetime, patience: float = PATIENCE) -> None:
-    """Make the job's deliveries until they are all made, nothing ends any more for ``patience`` seconds, or it stops.
+    """Make the job's deliveries until they are all made, its speed allows no more, nothing ends any more for
+    ``patience`` seconds, or it stops.
 
     Safe to run at any time and twice at once: the row's lock keeps runs apart.
     """
+    _catch_up(replay_id)
     ends = time.monotonic() + BUDGET
     ended_before, last_news = -1, time.monotonic()
     more = True
@@ -122,11 +147,13 @@ def advance(replay_id: int, now: datetime, patience: float = PATIENCE) -> None:
         room, ended = _room(counts)
         if ended != ended_before:
             ended_before, last_news = ended, time.monotonic()
-            if reason := _equal_failures(replay_id):
+            if reason := equal_failures(replay_id):
                 _stop(replay_id, reason)
                 return
         if more and room > 0:
-            more = _make(replay_id, min(room, BATCH))
+            more, full = _make(replay_id, min(room, BATCH))
+            if full:  # no worker waits for minutes: the sweep continues it
+                return
         elif not more and not unfinished(counts):
             _finish(replay_id, now)
             return
@@ -143,21 +170,41 @@ def stop(replay: Replay, *, by: str) -> None:
     replay.refresh_from_db()
 
 
-def _make(replay_id: int, limit: int) -> bool:
-    """Make up to ``limit`` deliveries. Returns whether there may be more to make."""
+def _catch_up(replay_id: int) -> None:
+    """What could not be sent at its moment gets a new one: a speed is never made up for by a burst."""
+    with write_transaction():
+        rows = Replay.objects.select_for_update().filter(state__in=RUNNING, per_minute__isnull=False)
+        if (replay := rows.filter(pk=replay_id).first()) and replay.per_minute:
+            waiting = Delivery.objects.filter(replay=replay, status=Status.WAITING)
+            replay.next_moment = pace.catch_up(waiting, replay.per_minute, replay.next_moment, timezone.now())
+            replay.save(update_fields=["next_moment"])
+
+
+def _make(replay_id: int, limit: int) -> tuple[bool, bool]:
+    """Make up to ``limit`` deliveries. Returns whether there may be more to make, and whether its speed allows no more
+    for now."""
     with write_transaction():
         replay = Replay.objects.select_for_update().get(pk=replay_id)
         if replay.state not in RUNNING or all_made(replay):
-            return False
+            return False, False
+        free = _free(replay)
+        if free == 0:
+            return True, True
+        limit = min(limit, free or limit)
         walked = walk(replay, limit)
         made = _make_from(replay, walked)
         replay.last_id = walked[-1][0] if len(walked) == limit else replay.up_to_id
         replay.made += made
         replay.state = Replay.State.RUNNING
-        replay.save(update_fields=["last_id", "made", "state"])
+        replay.save(update_fields=["last_id", "made", "state", "next_moment"])
         if made:
             _wake()
-    return not all_made(replay)
+    return not all_made(replay), not all_made(replay) and _free(replay) == 0
+
+
+def _free(replay: Replay) -> int | None:
+    """How many more its speed allows now; None without one."""
+    return pace.room(replay.per_minute, replay.next_moment, timezone.now()) if replay.per_minute else None
 
 
 def _make_from(replay: Replay, walked: list[backfill.Walked]) -> int:
@@ -185,6 +232,10 @@ def _make_from(replay: Replay, walked: list[backfill.Walked]) -> int:
                 as_sent=replay.as_sent,
             )
         )
+    if replay.per_minute:
+        *planned, replay.next_moment = pace.moments(len(new), replay.per_minute, replay.next_moment, now)
+        for row, moment in zip(new, planned, strict=True):
+            row.next_attempt_at = moment if row.status == Status.WAITING else None
     Delivery.objects.bulk_create(new)
     return len(new)
 
@@ -212,17 +263,6 @@ def _room(counts: dict[str, int]) -> tuple[int, int]:
     under_way = counts.get(Status.WAITING, 0) + counts.get(Status.SENDING, 0)
     ended = sum(counts.values()) - under_way
     return min(max(FIRST_FEW, ended), MOST_UNDER_WAY) - under_way, ended
-
-
-def _equal_failures(replay_id: int) -> str:
-    """Why the job must stop: its last 20 ended deliveries failed for one cause. "" when it need not."""
-    ended = Delivery.objects.filter(
-        replay_id=replay_id, status__in=[Status.DELIVERED, Status.FAILED, Status.SKIPPED], finished_at__isnull=False
-    )
-    last = list(ended.order_by("-finished_at", "-id").values_list("status", "cause")[:EQUAL_FAILURES])
-    if len(last) < EQUAL_FAILURES or len(set(last)) > 1 or last[0][0] != Status.FAILED:
-        return ""
-    return f"Stopped by itself: {EQUAL_FAILURES} deliveries in a row failed for the same reason ({last[0][1]})."
 
 
 def _finish(replay_id: int, now: datetime) -> None:

@@ -9,6 +9,7 @@ from django.db.models import Count
 
 from deliveries.models import Delivery, Replay, Status
 
+EQUAL_FAILURES = 20
 RUNNING = (Replay.State.PREPARING, Replay.State.RUNNING)
 
 
@@ -37,6 +38,8 @@ def _progress(replay: Replay, counts: dict[str, int]) -> dict[str, Any]:
         "filters": replay.filters,
         "as_sent": replay.as_sent,
         "include_delivered": replay.include_delivered,
+        "per_minute": replay.per_minute,
+        "seconds": _seconds_left(replay, counts) if state in RUNNING else None,
         "total": replay.total,
         "made": replay.made,
         **{status.value: counts.get(status.value, 0) for status in Status},
@@ -45,6 +48,13 @@ def _progress(replay: Replay, counts: dict[str, int]) -> dict[str, Any]:
         "finished_at": replay.finished_at,
         "stop_reason": replay.stop_reason,
     }
+
+
+def _seconds_left(replay: Replay, counts: dict[str, int]) -> float | None:
+    """With a speed: how long it still takes at that."""
+    if not replay.per_minute:
+        return None
+    return max(0, replay.total - sum(counts.values()) + unfinished(counts)) * 60 / replay.per_minute
 
 
 def counts_of(replay_id: int) -> dict[str, int]:
@@ -59,3 +69,14 @@ def unfinished(counts: dict[str, int]) -> int:
 
 def all_made(replay: Replay) -> bool:
     return replay.last_id >= replay.up_to_id
+
+
+def equal_failures(replay_id: int) -> str:
+    """Why the job must stop: its last 20 ended deliveries failed for one cause. "" when it need not."""
+    ended = Delivery.objects.filter(
+        replay_id=replay_id, status__in=[Status.DELIVERED, Status.FAILED, Status.SKIPPED], finished_at__isnull=False
+    )
+    last = list(ended.order_by("-finished_at", "-id").values_list("status", "cause")[:EQUAL_FAILURES])
+    if len(last) < EQUAL_FAILURES or len(set(last)) > 1 or last[0][0] != Status.FAILED:
+        return ""
+    return f"Stopped by itself: {EQUAL_FAILURES} deliveries in a row failed for the same reason ({last[0][1]})."

@@ -28,17 +28,20 @@ def held_of(connector: Connector, now: datetime) -> dict[str, Any]:
     counted = {"waiting": Count("id", filter=waiting)} if waiting else {}
     found = rows.aggregate(count=Count("id", filter=held), oldest=Min("created_at", filter=held), **older, **counted)
     count = found["count"]
-    most = pace.most_of(connector)
-    speed = min(60 if count < 3600 else 600, most or pace.FASTEST)
     return {
         "count": count,
         "waiting": found.get("waiting", 0),
         "oldest": found["oldest"],
         "ages": [(hours, age(hours), number) for hours in AGES if (number := found[f"older_{hours}"]) > 0],
-        "most": most or pace.FASTEST,
-        "limited": most is not None,
-        "example": (speed, count * 60 / speed),
+        **speed_of(count, pace.most_of(connector)),
     }
+
+
+def speed_of(count: int, most: int | None) -> dict[str, Any]:
+    """What a form that asks for a speed says: ``most`` a minute (``limited`` by the connector itself), and what one
+    speed means for so many events."""
+    speed = min(60 if count < 3600 else 600, most or pace.FASTEST)
+    return {"most": most or pace.FASTEST, "limited": most is not None, "example": (speed, count * 60 / speed)}
 
 
 def traffic_since(connector: Connector, now: datetime, *, hours: int) -> bool:

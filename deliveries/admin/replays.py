@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
@@ -12,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
 from deliveries import backfill, log, replay
-from deliveries.admin import badges, listing, words
+from deliveries.admin import badges, figures, listing, words
 from deliveries.admin.deliveries import filters_of
 from deliveries.models import Replay, Status
 from deliveries.replay_plan import PAST_IDENTIFIES
@@ -24,6 +25,7 @@ from integrations.types import Cause
 FILTERS = ("state", "connector", "cause", "range", "since", "until")
 # What never fails is never asked for in a replay of what failed.
 REPLAYED = tuple(code for code in words.REASONS if code not in (Cause.PAUSED, Cause.ERASED))
+CHOICES = ("as_sent", "include_delivered")
 BOUNDS = {"since": "created_at__gte", "until": "created_at__lt"}
 
 
@@ -67,6 +69,7 @@ class ReplayAdmin(PageAdmin):
         connectors = list(Connector.objects.filter(id__in=[row["id"] for row in preview["connectors"]]))
         context["what"] = in_words(filters, _connector_names())
         context["filters"] = filters
+        context["pace"] = figures.speed_of(preview["total"], replay.most_of(filters)[0])
         found = badges.reports(connectors)
         works = badges.tested_well(connectors)
         context["health"] = [(row, found[row.pk].health, row.pk in works) for row in connectors]
@@ -87,10 +90,12 @@ class ReplayAdmin(PageAdmin):
                 by=str(request.user),
                 as_sent="as_sent" in request.POST,
                 include_delivered="include_delivered" in request.POST,
+                per_minute=request.POST.get("per_minute"),
             )
         except ValueError as error:
-            messages.error(request, str(error))
-            return redirect(self.link("changelist"))
+            messages.error(request, f"{error} Nothing was started.")
+            kept = {name: request.POST[name] for name in (*filters, *CHOICES) if request.POST.get(name)}
+            return redirect(f"{self.link('add')}?{urlencode(kept)}")
         return redirect(self.link("change", job.pk))
 
     def page(self, request: HttpRequest, pk: int) -> HttpResponse:

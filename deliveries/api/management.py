@@ -172,14 +172,15 @@ class ReplaysView(ManagementView):
         nested = body.pop("filters", None) or {}
         if not isinstance(nested, dict):
             raise BadRequest("filters: an object was expected.")
-        choices = {name: body.pop(name) for name in ("preview", "as_sent", "include_delivered") if name in body}
+        own = ("preview", "as_sent", "include_delivered", "per_minute")
+        choices = {name: body.pop(name) for name in own if name in body}
         form = serializers.ReplayForm(data=choices)
         form.is_valid(raise_exception=True)
         filters = log.clean({**nested, **body})
         how = {name: form.validated_data[name] for name in ("as_sent", "include_delivered")}
         if form.validated_data["preview"]:
             return Response(shapes.ReplayPreview(replay.preview(filters, **how)).data)
-        job = replay.start(filters, by=str(request.user), **how)
+        job = replay.start(filters, by=str(request.user), per_minute=form.validated_data["per_minute"], **how)
         return Response(shapes.ReplaySerializer(replay.progress(job)).data, status=201)
 
 

@@ -201,6 +201,9 @@ class ReplayForm(serializers.Serializer[Any]):
     preview = serializers.BooleanField(required=False, default=False)
     as_sent = serializers.BooleanField(required=False, default=False)
     include_delivered = serializers.BooleanField(required=False, default=False)
+    per_minute = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=pace.FASTEST, help_text="Events a minute."
+    )
 
 
 def _loaded(text: str) -> dict[str, Any]:

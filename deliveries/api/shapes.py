@@ -149,6 +149,7 @@ class ReplaySerializer(StatusCounts):
     filters = serializers.DictField(child=serializers.CharField())
     as_sent = serializers.BooleanField()
     include_delivered = serializers.BooleanField()
+    per_minute = serializers.IntegerField(allow_null=True)
     total = serializers.IntegerField()
     made = serializers.IntegerField(help_text="Deliveries made so far; the statuses count them.")
     created_by = serializers.CharField()

@@ -1,0 +1,154 @@
+"""Replays of many at a speed that a person chose."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from deliveries import queue, replay
+from deliveries.models import Delivery, Replay
+from integrations.models import Connector
+from tests.api import Api, refused
+from tests.console import person
+from tests.rows import T0, connector, delivery
+
+pytestmark = pytest.mark.django_db
+GAP = timedelta(seconds=6)  # of ten a minute
+
+
+@pytest.fixture
+def to() -> Connector:
+    return connector()
+
+
+class Clock:
+    """What the replay takes for now; each test moves it by hand."""
+
+    def __init__(self) -> None:
+        self.at = timezone.now().replace(microsecond=0)
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(replay.timezone, "now", found.now)
+    monkeypatch.setattr(queue, "wake", lambda *_: True)
+    return found
+
+
+def moments(job: Replay) -> list[datetime | None]:
+    rows = Delivery.objects.filter(replay=job, status="waiting").order_by("id")
+    return list(rows.values_list("next_attempt_at", flat=True))
+
+
+def send(job: Replay, count: int) -> None:
+    """Stand in for the workers: the next ones are delivered."""
+    ids = Delivery.objects.filter(replay=job, status="waiting").order_by("next_attempt_at").values_list("id", flat=True)
+    Delivery.objects.filter(id__in=list(ids[:count])).update(status="delivered", next_attempt_at=None, finished_at=T0)
+
+
+def advance(job: Replay, at: datetime) -> None:
+    replay.advance(job.pk, at, patience=0)
+
+
+def begun(count: int, to: Connector, clock: Clock, per_minute: int = 10) -> Replay:
+    for _ in range(count):
+        delivery(to, "failed")
+    job = replay.start({}, by="Ann", per_minute=per_minute)
+    advance(job, clock.at)
+    return job
+
+
+def test_each_gets_its_moment_and_the_sweep_makes_more(to: Connector, clock: Clock) -> None:
+    start = clock.at
+    job = begun(50, to, clock)
+    assert moments(job) == [start + GAP * index for index in range(20)]  # the first few of every replay
+    send(job, 10)
+    clock.at = start + timedelta(minutes=1)
+    advance(job, clock.at)
+    assert moments(job) == [start + GAP * index for index in range(10, 30)]
+    assert [replay.progress(job)[name] for name in ("per_minute", "seconds", "made")] == [10, 240.0, 0]
+
+
+def test_no_more_is_made_than_two_minutes_take(to: Connector, clock: Clock) -> None:
+    """However much has come to an end already."""
+    job = begun(200, to, clock)
+    for _ in range(5):
+        send(job, 20)
+        advance(job, clock.at)
+    job.refresh_from_db()
+    assert (job.made, job.next_moment) == (21, clock.at + GAP * 21)
+
+
+def test_what_could_not_be_sent_at_its_moment_makes_no_burst(to: Connector, clock: Clock) -> None:
+    job = begun(20, to, clock)  # all of them are made, so that only the late ones matter
+    send(job, 2)
+    clock.at += timedelta(minutes=5)
+    advance(job, clock.at)
+    assert moments(job) == [clock.at + GAP * index for index in range(18)]
+
+
+def test_it_ends_and_stops_as_any_other(to: Connector, clock: Clock) -> None:
+    job = begun(5, to, clock)
+    send(job, 5)
+    advance(job, clock.at)
+    job.refresh_from_db()
+    assert (job.state, job.made, replay.progress(job)["seconds"]) == ("done", 5, None)
+    other = begun(3, connector("other"), clock)
+    replay.stop(other, by="Ann")
+    assert (other.state, moments(other)) == ("stopped", [])
+
+
+def test_without_a_speed_all_are_due_at_once(to: Connector, clock: Clock) -> None:
+    for _ in range(3):
+        delivery(to, "failed")
+    job = replay.start({}, by="Ann")
+    advance(job, clock.at)
+    assert moments(job) == [clock.at] * 3
+    assert (job.per_minute, replay.progress(job)["seconds"]) == (None, None)
+
+
+@pytest.mark.parametrize("speed", ["0", "1.5", "fast", "60001"])
+def test_a_speed_that_is_none_starts_nothing(to: Connector, speed: str) -> None:
+    delivery(to, "failed")
+    with pytest.raises(ValueError, match=r"^Events a minute: "):
+        replay.start({}, by="Ann", per_minute=speed)
+    assert not Replay.objects.exists()
+
+
+def test_no_faster_than_its_connector_allows(to: Connector) -> None:
+    Connector.objects.update(rate_limit_per_second=10)
+    delivery(to, "failed")
+    with pytest.raises(ValueError, match="Events a minute: 601 is more than the 600 that warehouse takes"):
+        replay.start({"connector": "warehouse"}, by="Ann", per_minute=601)
+    assert replay.start({"connector": str(to.pk)}, by="Ann", per_minute=600).per_minute == 600
+
+
+def test_the_page_asks_for_it_and_keeps_the_choices_after_a_mistake(to: Connector) -> None:
+    for _ in range(2):
+        delivery(to, "failed")
+    client = person("operator")
+    page = client.get("/replays/new/?status=failed").content.decode()
+    assert 'name="per_minute" min="1" max="60000"' in page
+    assert "60 a minute would take about 2 s." in page
+    data = {"status": "failed", "as_sent": "1", "per_minute": "0"}
+    answer = client.post("/replays/start/", data, follow=True)
+    assert answer.redirect_chain == [("/replays/new/?status=failed&as_sent=1", 302)]
+    assert "“0” is not a whole number from 1 to 60,000. Nothing was started." in answer.content.decode()
+    assert not Replay.objects.exists()
+    answer = client.post("/replays/start/", {"status": "failed", "per_minute": "10"}, follow=True)
+    assert Replay.objects.get().per_minute == 10
+    assert "· 10 a minute · about 12 s left" in answer.content.decode()
+
+
+def test_scripts_choose_it_too(to: Connector) -> None:
+    delivery(to, "failed")
+    api = Api("operator")
+    assert refused(api.post("replays/", {"status": "failed", "per_minute": 0}), 400).startswith("per_minute: ")
+    status, body = api.post("replays/", {"status": "failed", "per_minute": 5})
+    assert (status, body["per_minute"]) == (201, 5)
