@@ -4,8 +4,8 @@ commit.
 
 On SQLite the event loop's own thread commits, once per round of the loop: handing over to a thread would cost more
 than the commit, because SQLite's driver gives up Python's lock at every statement and must win it back. Only when
-another writer has the database does a thread wait for it, so that the loop never does. Large batches are worth the
-thread, and on PostgreSQL it always stores: the loop computes while the database works.
+another writer has the database, or the disk is slow, does a thread wait, so that the loop never does. Large batches
+are worth the thread, and on PostgreSQL it always stores: the loop computes while the database works.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ GROUP_EVENTS = 2500
 MANY_EVENTS = 100  # so many are worth handing over to the thread: the loop computes while SQLite writes
 GROUP_REQUESTS = 64
 GATHER_FOR = 0.004  # seconds
+SLOW_DISK = 0.001  # seconds of waiting in a commit: more of it than handing over to the thread costs
+SLOW_FOR = 1.0  # seconds until it is tried again
 
 
 class Overloaded(Exception):
@@ -50,6 +52,7 @@ class GroupWriter:
     def __init__(self) -> None:
         self._gathered: list[_Waiting] = []  # by this round of the loop and those just before
         self._since = 0.0
+        self._here_from = 0.0  # until then the disk is too slow for the loop to wait for it
         self._waiting: deque[_Waiting] = deque()  # for the thread
         self._waiting_bytes = 0
         self._chores = Chores()
@@ -100,7 +103,8 @@ class GroupWriter:
             loop.call_soon(self._round, loop, count, context=self._context)
             return
         group, self._gathered = self._gathered, []
-        if self._in_loop and not self._waiting and self._store_here(group):
+        here = self._in_loop and not self._waiting and time.monotonic() >= self._here_from
+        if here and self._store_here(group):
             return
         self._hand_over(group)
 
@@ -111,11 +115,15 @@ class GroupWriter:
             self._condition.notify()
 
     def _store_here(self, group: list[_Waiting]) -> bool:
+        began, computed = time.monotonic(), time.thread_time()
         try:
             _prepare_connection(busy_ms=5)
             store([waiting.accepted for waiting in group], wait=False)
         except (Busy, DatabaseError):
             return False  # the thread waits, tries again and says what is wrong
+        now = time.monotonic()
+        if now - began - (time.thread_time() - computed) > SLOW_DISK:
+            self._here_from = now + SLOW_FOR
         _resolve([waiting.answer for waiting in group], None)
         self._chores.ask(_keys(group))
         return True

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 
 from deliveries import queue
-from deliveries.api import front
+from deliveries.api import following, front
 
 
 @pytest.fixture
@@ -42,19 +44,52 @@ async def started_and_ended() -> front.IngestFront:
     mine = front.IngestFront()
     await mine.start()
     mine.writer.close()
-    front._reader.submit(lambda: connection.close()).result()  # its thread's own: the test database is to be dropped
+    following._reader.submit(
+        lambda: connection.close()
+    ).result()  # its thread's own: the test database is to be dropped
     return mine
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_configuration_is_loaded_before_the_first_request() -> None:
-    assert asyncio.run(started_and_ended())._snapshot is not None
+    assert asyncio.run(started_and_ended()).configuration.snapshot is not None
 
 
 def test_the_web_server_starts_without_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(**_: Any) -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(front, "_read_configuration", gone)
+    monkeypatch.setattr(following, "_read", gone)
     monkeypatch.setattr("deliveries.writer._prepare_connection", gone)
-    assert asyncio.run(started_and_ended())._snapshot is None
+    assert asyncio.run(started_and_ended()).configuration.snapshot is None
+
+
+def test_nobody_waits_for_the_configuration_while_it_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next look begins before the last one is too old, and only who comes later than that waits for it."""
+    now, answer, looks = [100.0], threading.Event(), []
+
+    def read() -> str:
+        looks.append(now[0])
+        assert answer.wait(20)
+        return f"read at {now[0]}"
+
+    async def go() -> list[Any]:
+        mine = following.Following()
+        answer.set()
+        await mine.follow()
+        answer.clear()
+        seen = [mine.snapshot]
+        for now[0] in (100.05, 100.07, 100.09):
+            await mine.follow()
+        now[0] = 100.2
+        late = asyncio.ensure_future(mine.follow())
+        await asyncio.sleep(0)
+        seen.append(late.done())
+        answer.set()
+        await late
+        return [*seen, mine.snapshot]
+
+    monkeypatch.setattr(following, "_read", read)
+    monkeypatch.setattr(following, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    assert asyncio.run(go()) == ["read at 100.0", False, "read at 100.2"]
+    assert len(looks) == 2

@@ -7,11 +7,7 @@ process waits with it.
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
 from io import BytesIO
@@ -19,31 +15,27 @@ from typing import Any
 from urllib.parse import unquote
 
 from django.db import Error as DatabaseError
-from django.db import connection
 from django.http import HttpRequest
 from django.urls import Resolver404
 from django.urls.resolvers import get_resolver
 
-from deliveries import limits
 from deliveries.accept import Accepted
 from deliveries.api import answers
-from deliveries.api.body import MAX_READ, TOO_LARGE, Refusal
+from deliveries.api.answers import Taken, taken_headers
+from deliveries.api.body import MAX_READ, SUCCESS_TEXT, TOO_LARGE, Refusal
+from deliveries.api.following import Following
 from deliveries.writer import GroupWriter, Overloaded
-from integrations import selectors
-from integrations.secrets import UnreadableSecret
 from integrations.selectors import Snapshot
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-log = logging.getLogger("signalbox.ingest")
 PREFIXES = ("/v1/", "/connector/")
 # Requests of one process that wait for their commit, and the bytes of their bodies. More would only make all of them
 # wait longer, until their senders give up and send once more: those that come then are asked, at once, to come again.
 MOST_WAITING = 512
 MOST_WAITING_BYTES = 32_000_000
-FRESH_FOR = 0.1  # seconds that a revoked key may still work
-_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="configuration")
+TAKEN, TAKEN_ANYWHERE = taken_headers(any_site=False), taken_headers(any_site=True)
 
 
 class IngestFront:
@@ -51,11 +43,8 @@ class IngestFront:
 
     def __init__(self) -> None:
         self.writer = GroupWriter()
-        self._snapshot: Snapshot | None = None
-        self._read_at = 0.0
+        self.configuration = Following()
         self._waiting = self._waiting_bytes = 0
-        self._behind = False  # the last look failed, so the configuration may have changed
-        self._reading: asyncio.Future[Snapshot] | None = None
 
     async def start(self) -> None:
         """Make ready, so that the first sender waits no longer than the others: a web process that has loaded nothing
@@ -79,7 +68,7 @@ class IngestFront:
         finally:
             self._leave(request)
         if response is not None:  # else the client has gone
-            await _answer(send, response, head_only=request.method == "HEAD")
+            await _answer(send, response, request)
 
     async def _store(self, accepted: Accepted) -> None:
         try:
@@ -109,32 +98,14 @@ class IngestFront:
             return None
         self._enter(request, len(body))
         _give_body(request, body)
-        await self._follow_configuration()
-        request.snapshot = self._snapshot
+        await self.configuration.follow()
+        request.snapshot = self.configuration.snapshot
+        if request.snapshot is None:
+            raise answers.cannot_store()
         response = view(request, **kwargs)
-        if self._behind and response.status_code in (401, 403):
+        if self.configuration.behind and response.status_code in (401, 403):
             raise answers.cannot_store()  # perhaps the key is new: only who knows today's configuration may say no
         return response
-
-    async def _follow_configuration(self) -> None:
-        """Look once in a while whether the configuration has changed, in a thread: the loop itself never waits."""
-        now = time.monotonic()
-        if self._snapshot is not None and now - self._read_at < FRESH_FOR:
-            return
-        if self._reading is None:
-            self._reading = asyncio.get_running_loop().run_in_executor(_reader, _read_configuration)
-        reading = self._reading
-        try:
-            self._snapshot = await asyncio.shield(reading)
-            self._read_at, self._behind = now, False
-        except (DatabaseError, UnreadableSecret):
-            self._behind = True
-            if self._snapshot is None:
-                log.exception("The configuration can't be read; senders were asked to come again")
-                raise answers.cannot_store() from None
-        finally:
-            if self._reading is reading:
-                self._reading = None
 
     @staticmethod
     def _refuse(request: HttpRequest, refusal: Refusal) -> Any:
@@ -142,15 +113,6 @@ class IngestFront:
         if request.path.startswith("/v1/"):
             answers.cors(request, response)
         return response
-
-
-def _read_configuration() -> Snapshot:
-    limits.share()
-    try:
-        return selectors.snapshot()
-    except DatabaseError:
-        connection.close()
-        return selectors.snapshot()
 
 
 def _give_body(request: IngestRequest, body: bytes) -> None:
@@ -219,10 +181,13 @@ async def _read(receive: Receive) -> bytes | None:
     return b"".join(parts)
 
 
-async def _answer(send: Send, response: Any, *, head_only: bool) -> None:
-    response.render()
-    content = b"" if head_only else response.content
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
-    headers.append((b"content-length", str(len(response.content)).encode()))
+async def _answer(send: Send, response: Any, request: IngestRequest) -> None:
+    if isinstance(response, Taken):
+        headers, content = TAKEN_ANYWHERE if request.path.startswith("/v1/") else TAKEN, SUCCESS_TEXT
+    else:
+        response.render()
+        headers = [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in response.headers.items()]
+        headers.append((b"content-length", str(len(response.content)).encode()))
+        content = b"" if request.method == "HEAD" else response.content
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     await send({"type": "http.response.body", "body": content})

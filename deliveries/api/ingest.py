@@ -23,7 +23,7 @@ from rest_framework.views import APIView
 
 from deliveries import accept, limits
 from deliveries.accept import Accepted
-from deliveries.api.answers import AcceptedResponse, cannot_store, cors, refusal_response, refused_response
+from deliveries.api.answers import Taken, cannot_store, cors, refusal_response, refused_response
 from deliveries.api.body import SUCCESS, EventParser, FixedNegotiation, JsonRenderer, Refusal
 from deliveries.api.keys import check_header_key, find_route, header_key, too_many
 from deliveries.core import normalise
@@ -92,6 +92,8 @@ class IngestView(APIView):
         return given if given is not None else selectors.snapshot()
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(response, Taken):
+            return response
         response.accepted_renderer = RENDERER
         response.accepted_media_type = RENDERER.media_type
         response.renderer_context = {}
@@ -101,11 +103,11 @@ class IngestView(APIView):
 
     def finish(
         self, request: Request, route: SourceRoute, key_id: int, received_at: datetime, events: list[Incoming]
-    ) -> Response:
+    ) -> Response | Taken:
         """Have the events stored: by the front in its next commit, or here and now."""
         accepted = Accepted(route.id, received_at, events, key_id)
         if getattr(request._request, "defers_storing", False):
-            return AcceptedResponse(accepted)
+            return Taken(accepted)
         try:
             accept.accept_now(accepted)
         except DatabaseError:
@@ -116,7 +118,7 @@ class IngestView(APIView):
 class EventView(IngestView):
     """One event; its type is the route's."""
 
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> Response | Taken:
         check_header_key(request, self.snapshot(request))
         document = posted(request)
         received_at = timezone.now()
@@ -134,7 +136,7 @@ class EventView(IngestView):
 class BatchView(IngestView):
     """Many events; each is accepted or refused at the door by itself."""
 
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> Response | Taken:
         check_header_key(request, self.snapshot(request))
         document = posted(request)
         received_at = timezone.now()
@@ -150,7 +152,7 @@ class BatchView(IngestView):
 class MetricsView(IngestView):
     """The libraries' own statistics: taken and ignored."""
 
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> Response | Taken:
         return Response(SUCCESS)
 
 
@@ -168,7 +170,7 @@ class SettingsView(IngestView):
 class WebhookView(IngestView):
     """A service's webhook: one JSON object, or an array of them where the service sends batches."""
 
-    def post(self, request: Request, key: str = "") -> Response:
+    def post(self, request: Request, key: str = "") -> Response | Taken:
         check_header_key(request, self.snapshot(request), key)
         document = posted(request)
         received_at = timezone.now()
