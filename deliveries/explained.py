@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
 import orjson
 
+from deliveries import since
 from deliveries.core import causes, retry
 from deliveries.models import Attempt, Delivery
 from integrations import registry
@@ -18,7 +20,7 @@ def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> ca
     """Headline, explanation and what to do. ``tries`` are the delivery's attempts, oldest first."""
     last = tries[-1] if tries else None
     vendor = registry.get(delivery.connector.vendor)
-    return causes.explain(
+    said = causes.explain(
         delivery.status,
         delivery.cause,
         vendor=delivery.connector.vendor,
@@ -36,6 +38,9 @@ def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> ca
         sent_bytes=_bytes_of(last),
         connector_on=delivery.connector.status == Connector.Status.ACTIVE,
     )
+    if whose := since.words(delivery, now):
+        said = replace(said, explanation=f"{said.explanation} {whose}")
+    return said
 
 
 def most_tries(policy: str | list[float]) -> int:
