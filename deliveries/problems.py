@@ -131,7 +131,7 @@ def look(limits: Limits, now: datetime) -> Iterator[Found]:
         oldest: dict[int, datetime] = {}
         for (connector_id, _), moment in due_times(active).items():
             oldest[connector_id] = min(moment, oldest.get(connector_id, moment))
-        for key, moment in oldest.items():
+        for key, moment in release.without_its_backlog(oldest, now).items():
             limit = limits.of(Kind.OVERDUE, key)
             if limit is not None and now - moment > timedelta(minutes=limit):
                 yield Found(key, Kind.OVERDUE.value, at=now)

@@ -7,7 +7,7 @@ import re
 import secrets
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 from standardwebhooks import Webhook
 
 from deliveries.alarm import AlertRule, AlertTarget
@@ -15,6 +15,7 @@ from integrations.models import ROLL_OVERLAP
 
 SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{16,}={0,2}")
 TOLD = Q(enabled=True) & (Q(person=None) | Q(person__is_active=True))
+PREFETCH = Prefetch("targets", AlertTarget.objects.filter(TOLD).select_related("person"))
 
 
 def of(kind: str, connector_id: int | None = None) -> list[AlertTarget]:
@@ -24,9 +25,18 @@ def of(kind: str, connector_id: int | None = None) -> list[AlertTarget]:
     is meant for one address.
     """
     for key in dict.fromkeys((connector_id, None)):
-        rule = AlertRule.objects.filter(kind=kind, connector=key).first()
-        if rule is not None and (named := list(rule.targets.filter(TOLD).select_related("person"))):
-            return named
+        rule = AlertRule.objects.filter(kind=kind, connector=key).prefetch_related(PREFETCH).first()
+        if found := named(rule):
+            return found
+    return everybody()
+
+
+def named(rule: AlertRule | None) -> list[AlertTarget]:
+    """Whom the rule itself names and who is told just now; the rule was read with PREFETCH."""
+    return list(rule.targets.all()) if rule is not None and rule.pk else []
+
+
+def everybody() -> list[AlertTarget]:
     return list(AlertTarget.objects.filter(TOLD).select_related("person"))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from deliveries import pace
 from deliveries.engine.writing import write_transaction
@@ -88,6 +88,17 @@ def _portion(connector_id: int, now: datetime) -> bool:
 def running() -> QuerySet[Resumption]:
     """The resumptions of which something is still held for its moment: neither too old nor forgotten."""
     return Resumption.objects.filter(ended_at__isnull=True, per_minute__isnull=False)
+
+
+def without_its_backlog(due: dict[int, datetime], now: datetime) -> dict[int, datetime]:
+    """Since when each connector's oldest due delivery waits, or since it last sent one, where it works off what was
+    held: however long that takes, nothing is wrong as long as it moves."""
+    busy = Resumption.objects.filter(ended_at__isnull=True, connector_id__in=due).values_list("connector_id", flat=True)
+    for key in list(busy):
+        ended = Delivery.objects.filter(connector_id=key, finished_at__isnull=False, finished_at__lte=now)
+        last = ended.filter(finished_at__gte=due[key]).aggregate(last=Max("finished_at"))["last"]
+        due[key] = last or due[key]
+    return due
 
 
 def progress_of(connector: Connector, now: datetime, counted: tuple[int, int] | None = None) -> dict[str, Any] | None:

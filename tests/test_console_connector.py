@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.core.cache import cache
 from django.utils import timezone
 
-from deliveries.alarm import AlertRule
+from deliveries.alarm import AlertRule, AlertTarget
 from integrations import history
 from integrations.models import Connector
 from tests.console import connector_form, delivery_of, event_of, made, person
@@ -82,6 +83,8 @@ def test_the_page_says_which_rules_cover_it(m: Any) -> None:
         "held": (80, True, False),
         "quiet": (24, False, False),
         "books": (1, True, False),
+        "stopping": (1, True, False),
+        "stopped": (1, True, False),
     }
     html = person("viewer").get(f"/connectors/{m.connector.pk}/").content.decode()
     assert '<a href="#alerts">Alerts</a>' in html
@@ -101,3 +104,41 @@ def test_its_own_limit_is_set_and_given_up_on_its_page_and_keeps_who_is_told(m: 
     assert history.of(m.connector)[0].words == "Removed its own alert rule"
     del data["back"]
     assert client.post("/alerts/rules/own/", data)["Location"] == "/alerts/"
+
+
+def told(m: Any, kind: str = "failing") -> list[str]:
+    page = person("viewer").get(f"/connectors/{m.connector.pk}/")
+    return next(rule.told for rule in page.context["own_alerts"] if rule.kind == kind)
+
+
+def test_the_page_says_who_is_told_as_an_alert_would_be(m: Any) -> None:
+    """Whom its own rule names, else whom the usual one does, else everybody; not who is switched off."""
+    boss = AlertTarget.objects.create(kind="email", name="boss", address="boss@example.com")
+    assert (told(m), told(m, "held")) == (["ops", "boss"], ["ops", "boss"])
+    usual = AlertRule.objects.create(kind="failing", limit=5)
+    usual.targets.set([m.target])
+    assert told(m) == ["ops"]
+    m.rule.targets.set([boss, m.hook])
+    assert told(m) == ["boss"]
+    boss.enabled = False
+    boss.save()
+    assert told(m) == ["ops"]
+    AlertTarget.objects.all().delete()
+    page = person("viewer").get(f"/connectors/{m.connector.pk}/").content.decode()
+    assert page.count('<td class="wrap" data-label="Who is told">nobody yet</td>') == len(covered(m))
+
+
+def test_a_test_alert_of_its_own_rule_goes_to_whom_that_names(m: Any) -> None:
+    boss = AlertTarget.objects.create(kind="email", name="boss", address="boss@example.com")
+    m.rule.targets.set([boss])
+    client, data = person("operator"), {"connector": str(m.connector.pk), "back": "connector"}
+    answer = client.post("/alerts/rules/failing/test/", data)
+    assert answer["Location"] == f"/connectors/{m.connector.pk}/#alerts"
+    assert [message.to for message in mail.outbox] == [["boss@example.com"]]
+    assert client.post("/alerts/rules/failing/test/", {"connector": str(m.paused.pk)})["Location"] == "/alerts/"
+    assert sorted(message.to[0] for message in mail.outbox[1:]) == ["boss@example.com", "ops@example.com"]
+    assert client.post("/alerts/rules/failing/test/", {"connector": "99999"}).status_code == 404
+    assert person("viewer").post("/alerts/rules/failing/test/", data).status_code == 403
+    assert len(mail.outbox) == 3
+    assert "Test alert" not in person("viewer").get(f"/connectors/{m.connector.pk}/").content.decode()
+    assert "Test alert" in client.get(f"/connectors/{m.connector.pk}/").content.decode()

@@ -99,12 +99,28 @@ def test_it_ends_when_all_are_on_their_way(to: Connector, at: datetime) -> None:
 
 
 def test_as_fast_as_it_takes_them_has_a_progress_too(to: Connector, at: datetime) -> None:
-    held(to, 4)
+    ids = held(to, 4)
     assert hold.resume(to, by="Ann") == {"released": 4, "discarded": 0}
-    assert [moment for _, moment in moments()] == [T0] * 4
+    assert moments() == [(ids[index], at - timedelta(microseconds=4 - index)) for index in range(4)]
     assert seen(to, at) == (0, 4, 0, None, True)
     send(1)
     assert seen(to, at + timedelta(seconds=2)) == (1, 4, 0, 6.0, True)
+
+
+def overdue(now: datetime) -> list[int | None]:
+    problems.check(now, lambda *_: None)
+    return list(problems.Problem.objects.filter(kind="overdue", state="open").values_list("connector_id", flat=True))
+
+
+def test_what_was_held_for_long_is_not_overdue_while_it_is_worked_off(to: Connector, at: datetime) -> None:
+    held(to, 4)  # since T0, which is long ago
+    hold.resume(to, by="Ann")
+    assert overdue(at + timedelta(minutes=1)) == []
+    send(1)
+    later = at + timedelta(minutes=30)
+    Delivery.objects.filter(status="delivered").update(finished_at=later - timedelta(minutes=9))
+    assert overdue(later) == []  # it is slow, but it moves
+    assert overdue(later + timedelta(minutes=2)) == [to.pk]
 
 
 def test_pausing_in_between_keeps_the_rest(to: Connector, at: datetime) -> None:

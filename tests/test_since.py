@@ -98,7 +98,7 @@ def test_the_off_switch_of_the_whole_connector(to: Connector) -> None:
     assert said(to, "switched_off", "The connector was turned off when this event arrived.") == since(
         2, "Operator Jones"
     )
-    history.record("Ann", to, "Turned on")
+    backdate(history.record("Ann", to, "Turned on"), days=1)
     assert said(to, "switched_off", "The connector was turned off when this event arrived.") == ""
 
 
@@ -120,5 +120,5 @@ def test_lines_of_the_wizard_are_from_when_it_was_turned_on(to: Connector) -> No
 )
 def test_what_no_change_caused_names_nobody(to: Connector, cause: str, detail: str) -> None:
     backdate(history.record("Ann", to, "Set up and turned on"), days=7)
-    history.record("Ann", to, "Switched off")
+    backdate(history.record("Ann", to, "Switched off"), days=6)
     assert said(to, cause, detail) == ""

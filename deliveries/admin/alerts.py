@@ -83,18 +83,20 @@ class AlertAdmin(PageAdmin):
 
     @changes(OPERATE)
     def test_rule(self, request: HttpRequest, kind: str) -> HttpResponse:
-        """A test alert to whom this rule names, as it is saved."""
+        """A test alert to whom this rule names, as it is saved; with a connector, its own rule where it has one."""
         if kind not in AlertRule.Kind.values:
             raise Http404("There is no such rule.")
-        told = recipients.of(kind)
+        key = request.POST.get("connector", "")
+        row = get_object_or_404(Connector, pk=int(key), archived_at=None) if listing.is_id(key) else None
+        told = recipients.of(kind, row.pk if row else None)
         failed = [f"{target} ({error})" for target in told if (error := send_test(target))]
         if failed:
             messages.error(request, f"The test alert did not get to {', '.join(failed)}.")
         elif told:
             messages.success(request, f"The test alert is sent to {_names(told)}.")
         else:
-            messages.error(request, "Nobody is told yet. Add somebody under “Who is told”.")
-        return redirect(self.link("changelist"))
+            messages.error(request, "Nobody is told yet. Add somebody under “Who is told” on the page Alerts.")
+        return self._back(request, row)
 
     @changes(CONFIGURE)
     def add_own_rule(self, request: HttpRequest) -> HttpResponse:

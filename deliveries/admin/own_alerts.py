@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from deliveries import problems
+from deliveries import problems, recipients
 from deliveries.alarm import AlertRule
 from integrations.models import Connector
 
 
 @dataclass(frozen=True)
 class Covered:
-    """``own`` is the id of the connector's own rule, None where the usual one counts."""
+    """``own`` is the id of the connector's own rule, None where the usual one counts; ``told`` who hears of it."""
 
     kind: str
     what: str
@@ -21,18 +21,21 @@ class Covered:
     unit: str
     on: bool
     own: int | None
+    told: list[str]
 
 
 def of(connector: Connector) -> list[Covered]:
-    """One query. The workers' silence is nobody's own, so it is not among them."""
-    found: dict[str, AlertRule] = {}
-    for rule in AlertRule.objects.filter(Q(connector=None) | Q(connector=connector)):
-        if rule.connector_id or rule.kind not in found:
-            found[rule.kind] = rule
+    """Three queries. The workers' silence is nobody's own, so it is not among them."""
+    rules = AlertRule.objects.filter(Q(connector=None) | Q(connector=connector)).prefetch_related(recipients.PREFETCH)
+    found = {(rule.kind, rule.connector_id): rule for rule in rules}
+    everybody = recipients.everybody()
     lines = []
     for kind, (limit, enabled, unit) in problems.DEFAULTS.items():
         if kind != AlertRule.Kind.SILENT:
-            rule = found.get(kind.value) or AlertRule(kind=kind.value, limit=limit, enabled=enabled)
-            own = rule.pk if rule.connector_id else None
-            lines.append(Covered(kind.value, str(rule), rule.limit, unit, rule.enabled, own))
+            usual = found.get((kind.value, None)) or AlertRule(kind=kind.value, limit=limit, enabled=enabled)
+            own = found.get((kind.value, connector.pk))
+            rule = own or usual
+            told = next((named for one in (own, usual) if (named := recipients.named(one))), everybody)
+            names = [str(target.person or target.name) for target in told]
+            lines.append(Covered(kind.value, str(rule), rule.limit, unit, rule.enabled, own.pk if own else None, names))
     return lines
