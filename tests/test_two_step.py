@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django_otp.oath import TOTP
@@ -211,3 +212,32 @@ def test_the_settings_say_how_many_have_it_and_which_versions_run(owner: Client)
         cursor.execute("SHOW server_version" if postgres else "SELECT sqlite_version()")
         number = cursor.fetchone()[0].split()[0]
     assert f"<dd>{'PostgreSQL' if postgres else 'SQLite'} {number}, " in page
+
+
+def test_the_way_back_in_from_the_server(client: Client, capsys: pytest.CaptureFixture[str], settings: Any) -> None:
+    """For an only owner without phone and recovery codes; also where nobody can read the secrets any more."""
+    turn_on(client)
+    lost = Client()
+    assert sign_in(lost) == 200  # the password alone is not enough
+    settings.SECRETS_KEYS = [Fernet.generate_key().decode()]
+    call_command("reset_two_step", "ADA@example.com")
+    said = "Ada signs in with the password alone now, and can turn two-step login on again.\n"
+    assert capsys.readouterr().out == said
+    assert (Authenticator.objects.count(), RecoveryCodes.objects.count()) == (0, 0)
+    assert sign_in(lost) == 302
+    change = Change.objects.latest("id")
+    assert (change.by, change.words, change.object_name) == ("command line", "Reset the two-step login", "Ada")
+
+
+@pytest.mark.parametrize(
+    ("email", "words"),
+    [
+        ("bob@example.com", "Nobody signs in here with bob@example.com. Nothing was changed."),
+        ("ada@example.com", "Ada has no two-step login. Nothing was changed."),
+    ],
+)
+def test_where_there_is_nothing_to_reset_it_says_so(client: Client, email: str, words: str) -> None:
+    before = Change.objects.count()
+    with pytest.raises(CommandError, match=f"^{re.escape(words)}$"):
+        call_command("reset_two_step", email)
+    assert Change.objects.count() == before
