@@ -9,6 +9,7 @@ deliveries match.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -66,7 +67,10 @@ def candidates(filters: log.Filters, *, as_sent: bool = False, include_delivered
     """What is to be replayed: the matching ones that did not get there since and are not on their way."""
     if filters.get(PAST_IDENTIFIES):
         return past_identifies(int(filters["connector"]))
-    rows = matching(filters, as_sent=as_sent, include_delivered=include_delivered)
+    return _needed(matching(filters, as_sent=as_sent, include_delivered=include_delivered))
+
+
+def _needed(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
     return rows.filter(~_newer(Status.DELIVERED, *UNDER_WAY), ~_erased())
 
 
@@ -103,9 +107,8 @@ def preview(filters: log.Filters, *, as_sent: bool = False, include_delivered: b
     time that the speed limits make it take, None without any.
     """
     filters = log.clean(filters)
-    choices = {"as_sent": as_sent, "include_delivered": include_delivered}
-    found = matching(filters, **choices)
-    chosen = candidates(filters, **choices)
+    found = matching(filters, as_sent=as_sent, include_delivered=include_delivered)
+    chosen = _needed(found)
     grouped = chosen.order_by().values("connector_id")
     rows = list(grouped.annotate(count=Count("event_id", distinct=True), first=Min("event_id"), last=Max("event_id")))
     each = {row["connector_id"]: row["count"] for row in rows}
@@ -129,9 +132,16 @@ def preview(filters: log.Filters, *, as_sent: bool = False, include_delivered: b
         "seconds_at_limit": _seconds(each, configs),
         "connectors": [
             {"id": row.id, "name": row.name, "status": row.status, "count": each[row.id]}
-            for row in Connector.objects.filter(id__in=each)
+            for row in _connectors(each, configs)
         ],
     }
+
+
+def _connectors(each: dict[int, int], configs: Mapping[int, ConnectorConfig]) -> list[Connector | ConnectorConfig]:
+    """Those in use are known already; only the removed ones have to be asked for."""
+    removed = [key for key in each if key not in configs]
+    rows = [configs[key] for key in each if key in configs]
+    return sorted([*rows, *(Connector.objects.filter(id__in=removed) if removed else ())], key=lambda row: row.name)
 
 
 def _people(chosen: QuerySet[Delivery]) -> int:
