@@ -82,6 +82,8 @@ def test_the_page_says_which_rules_cover_it(m: Any) -> None:
         "overdue": (20, False, False),
         "held": (80, True, False),
         "quiet": (24, False, False),
+        "stopping": (1, True, False),
+        "stopped": (1, True, False),
         "books": (1, True, False),
         "stopping": (1, True, False),
         "stopped": (1, True, False),

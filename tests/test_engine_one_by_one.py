@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from deliveries.engine import lane
 from deliveries.engine.drain import Drain
+from deliveries.engine.perform import Result
 from deliveries.engine.send import SendFailed
 from deliveries.models import Attempt, Delivery
 from integrations.models import Connector
@@ -65,12 +66,21 @@ def untouched(to: Connector, due: Any) -> int:
 
 
 def test_after_a_call_without_an_answer_the_rest_goes_back_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lane, "RESTS_AFTER", 1000)  # faults in a row are for the next test
+    chunks: list[tuple[int, int]] = []
+
+    def perform(*args: Any) -> list[Result]:
+        results = performed(*args)
+        chunks.append((len(results), sum(not result.goes_back for result in results)))
+        return results
+
+    performed = lane.perform
+    monkeypatch.setattr(lane, "perform", perform)
     to = rows.connector("novu", retry=[3600], **NOVU)
     due = identifies(to, 60)
     service = Service(lambda _: SendFailed(Cause.TIMEOUT, "no answer"))
     run(service, 0.5)
-    assert 1 <= Attempt.objects.count() == service.calls < 60  # one, and probes before it rests
+    assert chunks[0] == (60, 1)
+    assert Attempt.objects.count() == service.calls < 10  # that one, then one by one until it rests
     assert untouched(to, due) == 60 - service.calls
 
 
