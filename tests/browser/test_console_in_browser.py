@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.urls import resolve
+from django.utils import timezone
 
 from benchmarks import console_pages
 from config.models import User
-from deliveries.models import Delivery
+from deliveries.models import Delivery, Resumption
 from integrations.models import Connector
-from tests.console import delivery_of, event_of, made, person
+from tests.console import attempt_of, delivery_of, event_of, made, person
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 PASSWORD = "correct horse staple"
@@ -22,7 +23,8 @@ LOOKS = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (3
 # Parts that a script puts into a page; they are looked at there.
 PIECES = {
     *("source_first", "integrations_connector_preview", "deliveries_delivery_live", "deliveries_replay_live"),
-    *("jobs_live", "integrations_connector_preview_new"),
+    *("jobs_live", "integrations_connector_preview_new", "integrations_connector_resuming"),
+    "deliveries_delivery_result",
 }
 KILOBYTES, REQUESTS = 150, 12
 
@@ -49,6 +51,14 @@ def addresses(m: Any) -> list[str]:
         "/books/", "/find/erase/?q=user_1", f"/people/{m.viewer.pk}/", f"/addresses/{m.address.pk}/",
         "/password_change/done/", "/settings/import/", "/django_q/success/", "/django_q/failure/",
     ]  # fmt: skip
+
+
+def under_way(m: Any) -> list[str]:
+    """The pages that show how far something is while it goes on, with it going on."""
+    again = delivery_of(m.failed.event, m.connector, "retrying", "service_error", replay_of=m.failed, attempts=1)
+    attempt_of(again, 503)
+    Resumption.objects.create(connector=m.paused, by="Ann", total=3, per_minute=60, started_at=timezone.now())
+    return [f"/deliveries/{m.failed.pk}/?replayed={again.pk}", f"/connectors/{m.paused.pk}/"]
 
 
 @pytest.fixture
@@ -79,7 +89,7 @@ def page(browser: Any, live_server: Any, rows: Any) -> Iterator[Callable[..., An
 @pytest.mark.parametrize("look", LOOKS)
 def test_every_page_is_accessible_and_fits(page: Any, live_server: Any, rows: Any, axe: str, look: str) -> None:
     found, opened = {}, page(look)
-    for address in addresses(rows):
+    for address in [*addresses(rows), *under_way(rows)]:
         answer = opened.goto(live_server.url + address)
         assert answer.status == 200, address
         width = opened.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
