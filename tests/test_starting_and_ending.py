@@ -66,10 +66,10 @@ def test_the_web_server_starts_without_a_database(monkeypatch: pytest.MonkeyPatc
 
 def test_nobody_waits_for_the_configuration_while_it_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next look begins before the last one is too old, and only who comes later than that waits for it."""
-    now, answer, looks = [100.0], threading.Event(), []
+    now, answer, looks = [100.0], threading.Event(), threading.Semaphore(0)
 
     def read() -> str:
-        looks.append(now[0])
+        looks.release()
         assert answer.wait(20)
         return f"read at {now[0]}"
 
@@ -81,6 +81,8 @@ def test_nobody_waits_for_the_configuration_while_it_is_fresh(monkeypatch: pytes
         seen = [mine.snapshot]
         for now[0] in (100.05, 100.07, 100.09):
             await mine.follow()
+        assert looks.acquire(timeout=20)
+        assert looks.acquire(timeout=20)
         now[0] = 100.2
         late = asyncio.ensure_future(mine.follow())
         await asyncio.sleep(0)
@@ -92,4 +94,4 @@ def test_nobody_waits_for_the_configuration_while_it_is_fresh(monkeypatch: pytes
     monkeypatch.setattr(following, "_read", read)
     monkeypatch.setattr(following, "time", SimpleNamespace(monotonic=lambda: now[0]))
     assert asyncio.run(go()) == ["read at 100.0", False, "read at 100.2"]
-    assert len(looks) == 2
+    assert not looks.acquire(blocking=False)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from deliveries.api import front
+from deliveries.api import following, front
 
 PLACES, CLIENTS = 3, 10
 
@@ -48,7 +48,7 @@ def test_who_waits_for_the_configuration_has_a_place_like_who_waits_for_the_comm
         slow.wait(60)
         raise OperationalError("gone")
 
-    monkeypatch.setattr(front, "_read_configuration", read)
+    monkeypatch.setattr(following, "_read", read)
     monkeypatch.setattr(front, "MOST_WAITING", PLACES)
     meanwhile, statuses, mine = asyncio.run(crowd(slow))
     assert meanwhile == [503] * (CLIENTS - PLACES)
