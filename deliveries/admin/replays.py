@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
-from deliveries import backfill, log, replay
+from deliveries import backfill, log, pace, replay
 from deliveries.admin import badges, figures, listing, words
 from deliveries.admin.deliveries import filters_of
 from deliveries.models import Replay, Status
@@ -69,7 +69,8 @@ class ReplayAdmin(PageAdmin):
         connectors = list(Connector.objects.filter(id__in=[row["id"] for row in preview["connectors"]]))
         context["what"] = in_words(filters, _connector_names())
         context["filters"] = filters
-        context["pace"] = figures.speed_of(preview["total"], replay.most_of(filters)[0])
+        most = pace.most_of(connectors[0]) if connectors and "connector" in filters else None
+        context["pace"] = figures.speed_of(preview["total"], most)
         found = badges.reports(connectors)
         works = badges.tested_well(connectors)
         context["health"] = [(row, found[row.pk].health, row.pk in works) for row in connectors]
