@@ -85,8 +85,6 @@ def test_the_page_says_which_rules_cover_it(m: Any) -> None:
         "stopping": (1, True, False),
         "stopped": (1, True, False),
         "books": (1, True, False),
-        "stopping": (1, True, False),
-        "stopped": (1, True, False),
     }
     html = person("viewer").get(f"/connectors/{m.connector.pk}/").content.decode()
     assert '<a href="#alerts">Alerts</a>' in html
