@@ -25,7 +25,8 @@ def unreadable() -> list[tuple[str, int]]:
     """(what, how many rows) that none of SECRETS_KEYS opens; a query for each table with secrets."""
     found = []
     for model in apps.get_models():
-        columns = [field.column for field in model._meta.concrete_fields if isinstance(field, EncryptedJSONField)]
+        fields = [field for field in model._meta.concrete_fields if isinstance(field, EncryptedJSONField)]
+        columns = [field.column for field in fields if field.column]
         if columns and (count := sum(map(_lost, _rows(model, columns)))):
             name = model._meta.model_name or ""
             found.append((NAMES.get(name, str(model._meta.verbose_name_plural)), count))

@@ -12,7 +12,6 @@ from django.test import Client
 from config.devices import Authenticator
 from config.models import User
 from integrations import selectors
-from tests.console import person
 from tests.matrix import JSON, TABLE, World
 
 pytestmark = pytest.mark.django_db
