@@ -36,6 +36,7 @@ ROWS = (
     Row("segment", delivery.batched),
     Row("promptness", promptness.promptness, True),
     Row("both", delivery.both),
+    Row("steady", delivery.steady, True),
     Row("claim", growth.claims, True),
     Row("pages", pages.pages, True),
     Row("kill", delivery.killed),

@@ -17,6 +17,7 @@ EXPECTED = {0: 3000, 50: 1500}  # deliveries a second, by the receiver's millise
 EXPECTED_OBVIOUS = {0: 110, 50: 35}
 EXPECTED_BATCHED = 40_000
 OFFERED = 1600  # events a second, both in and out
+STEADY, STEADY_FOR = 500, 300  # events a second, seconds
 KILLS = 10
 KILLED_DURING = 10_000
 
@@ -85,6 +86,26 @@ def both(bench: Bench) -> Iterator[Figure]:
     }
     yield Figure(f"in and out at once, {OFFERED:,}/s offered", min(sent.rate, out), "events/s", app, database, more)
     yield Figure("  lost", total - stats["distinct"], "events")
+    yield Figure("  ingest p99 meanwhile", sent.p99, "ms")
+
+
+def steady(bench: Bench) -> Iterator[Figure]:
+    """Web and workers write together for five minutes: everything arrives, and no statement meets a locked database."""
+    seconds = 5 if bench.quick else STEADY_FOR
+    with bench.fresh(bench.ours):
+        process, port = bench.ours.serve()
+        with process:
+            cpu = Cpu(process, bench.ours)
+            sent = bench.own_load(port, seconds, rate=STEADY)
+            app, database = cpu.per_event(sent.events)
+            until(lambda: bench.receiver.stats()["distinct"] >= sent.events, process, 60, "all events received")
+            until(lambda: bench.ours.delivered() == sent.events, process, 60, "all recorded", every=0.2)
+            stats = bench.receiver.stats()
+        log = process.log.read_text(errors="replace").lower()
+    words = f"{STEADY}/s in and out for {seconds} s"
+    more = {"refused": sent.refused, "broken": sent.broken, "repeats": stats["events"] - stats["distinct"]}
+    yield Figure(f"{words}: lost", sent.events - stats["distinct"], "events", app, database, more)
+    yield Figure("  statements that met a locked database", log.count("locked"), "times")
     yield Figure("  ingest p99 meanwhile", sent.p99, "ms")
 
 

@@ -6,9 +6,13 @@ import os
 import platform
 import sqlite3
 import subprocess
+import tempfile
+import time
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
+FLUSHES = 200
 PACKAGES = ("django", "djangorestframework", "django-q2", "requests", "uvicorn", "gunicorn", "psycopg")
 
 
@@ -26,6 +30,7 @@ def describe(url: str, redis_url: str, own_generator: bool) -> dict[str, str]:
         "machine": f"{processor()}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
+        "disk": _flushes(),
         "databases": f"SQLite {sqlite3.sqlite_version}",
         "load": "benchmarks/load.py" if own_generator else f"{_wrk()}; what is paced: benchmarks/load.py",
     }
@@ -34,6 +39,19 @@ def describe(url: str, redis_url: str, own_generator: bool) -> dict[str, str]:
     if redis_url:
         found["databases"] += f", Redis {_redis(redis_url)}"
     return found
+
+
+def _flushes() -> str:
+    """How long the disk takes to make a small write durable: what every commit waits for."""
+    taken: list[float] = []
+    directory = "/var/tmp" if os.path.isdir("/var/tmp") else None
+    with tempfile.NamedTemporaryFile(dir=directory) as file:
+        for _ in range(FLUSHES):
+            os.pwrite(file.fileno(), bytes(8192), 0)
+            begin = time.perf_counter()
+            os.fsync(file.fileno())
+            taken.append(1000 * (time.perf_counter() - begin))
+    return f"a flush takes {median(taken):.2f} ms, one in ten at least {sorted(taken)[FLUSHES * 9 // 10]:.2f} ms"
 
 
 def _wrk() -> str:

@@ -84,7 +84,8 @@ class Report:
         measured = {(row["row"], row["database"]) for row in rows}
         known = before.get("machine", {})
         if all(known.get(name) == machine[name] for name in ("machine", "python", "packages")):
-            machine = {name: max(words, known.get(name, ""), key=len) for name, words in machine.items()}
+            kept = {"databases": max(machine["databases"], known.get("databases", ""), key=len)}
+            machine = {**machine, **kept}
             rows = [row for row in before["rows"] if (row["row"], row["database"]) not in measured] + rows
         RESULTS.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
