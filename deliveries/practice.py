@@ -45,8 +45,11 @@ def _sources() -> QuerySet[Source]:
     return Source.objects.filter(settings__practice=True)
 
 
-def load(by: str) -> None:
-    """Make the source and its connectors, and have events sent for a minute. Nothing if it is there already."""
+def load(by: str = "the practice data") -> None:
+    """Make the source and its connectors, and have events sent for a minute. Nothing if it is there already.
+
+    ``by`` pauses one of them. Without a person it must not be Signalbox, whose pauses are problems that it tells of.
+    """
     now = timezone.now()
     with transaction.atomic():
         if loaded():

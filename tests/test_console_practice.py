@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config.roles import Role
-from deliveries import practice, replay, tally
+from deliveries import practice, problems, replay, tally
 from deliveries.admin import badges
 from deliveries.alarm import Problem
 from deliveries.engine.drain import Drain
@@ -238,3 +238,11 @@ def test_button_starts_the_replay_and_shows_it() -> None:
     assert (job.total, answer.redirect_chain[-1][0]) == (1, f"/replays/{job.pk}/")
     assert "the newest identify event of each person" in answer.content.decode()
     assert "newest identify" in person("operator").get("/replays/").content.decode()
+
+
+def test_no_problem_is_made_up_where_practice_data_was_loaded_by_nobody() -> None:
+    """As `make demo` does: one connector is paused, but none has stopped by itself."""
+    practice.load()
+    problems.check(timezone.now(), lambda *_: None)
+    assert list(Problem.objects.values_list("kind", flat=True)) == []
+    assert Connector.objects.get(status="paused").status_by == "the practice data"

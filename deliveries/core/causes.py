@@ -184,7 +184,7 @@ def _says(facts: _Facts) -> str:
     if facts.http_status is None or (facts.vendor_label and detail.startswith(facts.vendor_label)):
         return _sentence(_capital(detail))
     cut = detail if len(detail) <= SAID_LIMIT else detail[: SAID_LIMIT - 1] + "…"
-    return f"It says: “{cut}”."
+    return f"It says: “{cut.removesuffix('.')}”."
 
 
 def _progress(facts: _Facts) -> str:

@@ -37,7 +37,7 @@ class Command(BaseCommand):
             raise CommandError("--web-only and --worker-only together would serve nothing. Give one of them.")
         setup_path = self._prepare()
         if options["practice"]:
-            practice.load(by="Signalbox")
+            practice.load()
         host, port = options["host"], options["port"]
         try:
             supervisor = Supervisor(host, port, web=not options["worker_only"], worker=not options["web_only"])
