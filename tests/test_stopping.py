@@ -64,12 +64,10 @@ def counts(to: Connector) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("status", [401, 410])
 def test_warned_before_and_told_when_it_happens_and_all_is_held(
-    to: Connector, monkeypatch: pytest.MonkeyPatch, asked: list[str], status: int
+    to: Connector, monkeypatch: pytest.MonkeyPatch, asked: list[str]
 ) -> None:
     service = Service()
-    service.status = status
     now = run(service, monkeypatch)
     to.refresh_from_db()
     assert (to.status, live()) == ("active", ["stopping"])
@@ -78,7 +76,7 @@ def test_warned_before_and_told_when_it_happens_and_all_is_held(
     assert abs(lane.stops_at - problem.opened_at - WARNED_FOR) < timedelta(seconds=1)
     assert "deliveries.tasks.sweep" in asked
     failed = counts(to)["failed"]
-    assert failed == (20 if status == 401 else 1)  # nothing more begins before that is known
+    assert failed == 20  # nothing more begins before that is known
     assert counts(to)["waiting"] == 60 - failed
     page = person("operator").get(f"/problems/{problem.pk}/").content.decode()
     assert f"It will stop by itself at {problem.opened_at + WARNED_FOR:%H:%M:%S} UTC if this goes on." in page
@@ -99,6 +97,19 @@ def test_warned_before_and_told_when_it_happens_and_all_is_held(
     service.status = 200
     problems.check(timezone.now(), lambda *_: None)
     assert "stopped" not in live()
+
+
+def test_gone_stops_at_once_and_all_is_held(to: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service says itself that nothing more may come: there is nothing to wait for, and the one answer decides."""
+    service = Service()
+    service.status = 410
+    now = run(service, monkeypatch)
+    to.refresh_from_db()
+    assert (to.status, to.status_by, live()) == ("paused", "Signalbox", ["stopped"])
+    assert "410" in to.status_reason
+    assert counts(to) == {"failed": 1, "waiting": 0, "held": 59}
+    upkeep.sweep(now)
+    assert "hook: it has stopped by itself" in [message.subject.partition("Problem: ")[2] for message in mail.outbox]
 
 
 def test_one_good_answer_and_all_goes_on(to: Connector, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from deliveries.core.causes import Explanation
 
-WARNED_FOR = timedelta(minutes=1)  # between the warning that a connector will stop and its stop
+WARNED_FOR = timedelta(seconds=10)  # between the warning that a connector will stop and its stop
 
 OF_KIND = {
     "books": Explanation(

@@ -21,7 +21,7 @@ from integrations.types import Cause, Disposition, Verdict
 
 RESTS_AFTER = 5  # failed calls in a row that were the service's fault
 KEY_REFUSALS_TO_STOP = 20
-STOP_PROBE_GAP = timedelta(seconds=10)  # of a connector that is about to be stopped: nothing more than need be fails
+STOP_PROBE_GAP = timedelta(seconds=3)  # of a connector that is about to be stopped: nothing more than need be fails
 PROBE_GAP = timedelta(seconds=1)
 LATER_PROBE_GAP = timedelta(seconds=4)  # below the five seconds within which a due retry starts
 PROBE_TAKES_AT_MOST = timedelta(seconds=20)  # then its drain is dead and another may probe
@@ -96,10 +96,13 @@ def note(results: Mapping[int, Sequence[Result]], now: datetime) -> Noted:
 
 
 def _count(row: Lane, results: Sequence[Result], now: datetime, changed: list[Lane]) -> str:
-    """Why the connector is to be stopped: warned of with this very note, or now."""
+    """Why the connector is to be stopped: warned of with this very note, or now.
+
+    410 Gone stops it at once: the service itself says that nothing more may come (Standard Webhooks, "Deliverability").
+    """
     before = (row.failures, row.key_refusals, row.stops_at)
     reason = ""
-    answered = False
+    answered = gone = False
     for verdict in (result.verdict for result in results):
         if verdict is None:
             continue
@@ -111,11 +114,12 @@ def _count(row: Lane, results: Sequence[Result], now: datetime, changed: list[La
         row.key_refusals = row.key_refusals + 1 if verdict.disposition is Disposition.REAUTH else 0
         reason = ""
         if verdict.disposition is Disposition.STOP:
-            reason = verdict.detail
-        elif row.key_refusals >= KEY_REFUSALS_TO_STOP:
+            reason, gone = verdict.detail, True
+            break
+        if row.key_refusals >= KEY_REFUSALS_TO_STOP:
             reason = f"The key was refused {row.key_refusals} times in a row: {verdict.detail or 'no reason given'}"
-    due = bool(reason) and row.stops_at is not None and now >= row.stops_at
-    if reason and row.stops_at is None:
+    due = gone or (bool(reason) and row.stops_at is not None and now >= row.stops_at)
+    if reason and not due and row.stops_at is None:
         row.stops_at = now + WARNED_FOR
     elif reason and not due:
         reason = ""
