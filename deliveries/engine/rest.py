@@ -98,7 +98,7 @@ def note(results: Mapping[int, Sequence[Result]], now: datetime) -> Noted:
 def _count(row: Lane, results: Sequence[Result], now: datetime, changed: list[Lane]) -> str:
     """Why the connector is to be stopped: warned of with this very note, or now.
 
-    410 Gone stops it at once: the service itself says that nothing more may come (Standard Webhooks, the specification).
+    410 Gone stops it at once: the service itself says that nothing more may come (Standard Webhooks).
     """
     before = (row.failures, row.key_refusals, row.stops_at)
     reason = ""
