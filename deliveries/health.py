@@ -164,19 +164,26 @@ def report(connectors: Iterable[Connector], now: datetime) -> dict[int, Report]:
     }
 
 
-# A connector's newest deliveries, by a look-up or two in its index. PostgreSQL would ask SQLite's question once for
-# every delivery, and with "=" it would walk all deliveries backwards (see ``log.newest_of``).
-NEWEST_SQLITE = f"""
-    JOIN deliveries_delivery d ON d.connector_id = c.id AND d.id >= COALESCE(
-        (SELECT n.id FROM deliveries_delivery n WHERE n.connector_id = c.id
-         ORDER BY n.id DESC LIMIT 1 OFFSET {LAST - 1}), 0)
-"""  # noqa: S608 - constants of ours only
-NEWEST_POSTGRESQL = f"""
-    CROSS JOIN LATERAL (
-        SELECT n.id, n.status, n.cause FROM deliveries_delivery n WHERE n.connector_id BETWEEN c.id AND c.id
-        ORDER BY n.connector_id DESC, n.id DESC LIMIT {LAST}) d
-"""  # noqa: S608 - constants of ours only
 Counts = dict[tuple[int, str], int]
+
+
+def newest_of_each(number: int) -> str:
+    """SQL that joins to each connector ``c`` its newest deliveries ``d``, by a look-up or two in its index.
+
+    PostgreSQL would ask SQLite's question once for every delivery, and with "=" it would walk all deliveries backwards
+    (see ``log.newest_of``).
+    """
+    if is_sqlite():
+        return f"""
+            JOIN deliveries_delivery d ON d.connector_id = c.id AND d.id >= COALESCE(
+                (SELECT n.id FROM deliveries_delivery n WHERE n.connector_id = c.id
+                 ORDER BY n.id DESC LIMIT 1 OFFSET {number - 1}), 0)
+        """  # noqa: S608 - a number of ours only
+    return f"""
+        CROSS JOIN LATERAL (
+            SELECT n.* FROM deliveries_delivery n WHERE n.connector_id BETWEEN c.id AND c.id
+            ORDER BY n.connector_id DESC, n.id DESC LIMIT {number}) d
+    """  # noqa: S608 - a number of ours only
 
 
 def _last_day(now: datetime) -> tuple[Counts, Counts, dict[int, datetime]]:
@@ -204,7 +211,7 @@ def _last_day(now: datetime) -> tuple[Counts, Counts, dict[int, datetime]]:
 def _newest(ids: list[int]) -> tuple[dict[int, list[tuple[str, str]]], set[int]]:
     """Of each connector's newest deliveries: the ended ones (status, cause), newest first; and who has any at all."""
     marks = ",".join(["%s"] * len(ids))
-    newest = NEWEST_SQLITE if is_sqlite() else NEWEST_POSTGRESQL
+    newest = newest_of_each(LAST)
     query = f"""
         SELECT c.id, d.status, d.cause FROM integrations_connector c {newest}
         WHERE c.id IN ({marks}) ORDER BY c.id, d.id DESC

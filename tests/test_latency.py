@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from deliveries.admin import latency
 from deliveries.models import Delivery
+from integrations.models import Connector
 from tests import rows
 from tests.console import person
 
@@ -18,13 +19,13 @@ NOW = timezone.now()
 DAY = NOW - timedelta(hours=24)
 
 
-def delivered(to: object, milliseconds: list[int], ago: timedelta = timedelta(hours=1), **more: object) -> None:
+def delivered(to: Connector, milliseconds: list[int], ago: timedelta = timedelta(hours=1), **more: object) -> None:
     event = rows.event(received_at=NOW - ago)
     made = NOW - ago
     Delivery.objects.bulk_create(
         Delivery(
             event=event,
-            connector=to,  # type: ignore[misc]
+            connector=to,
             status="delivered",
             created_at=made,
             finished_at=made + timedelta(milliseconds=spent),

@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import Subquery
 
 from deliveries.engine.writing import is_sqlite
+from deliveries.health import newest_of_each
 from deliveries.models import Delivery
 
 NEWEST = 100  # of each connector: all that there are, where it had no more in the range
@@ -22,16 +23,6 @@ ENOUGH = 40  # of one connector among these; with fewer, its newest stand for th
 TIMED = "d.status = 'delivered' AND d.replay_of_id IS NULL AND d.finished_at IS NOT NULL"
 SPENT_SQLITE = "(julianday(d.finished_at) - julianday(d.created_at)) * 86400000"
 SPENT_POSTGRESQL = "EXTRACT(EPOCH FROM d.finished_at - d.created_at)::float * 1000"
-NEWEST_SQLITE = f"""
-    JOIN deliveries_delivery d ON d.connector_id = c.id AND d.id >= COALESCE(
-        (SELECT n.id FROM deliveries_delivery n WHERE n.connector_id = c.id
-         ORDER BY n.id DESC LIMIT 1 OFFSET {NEWEST - 1}), 0)
-"""  # noqa: S608
-NEWEST_POSTGRESQL = f"""
-    CROSS JOIN LATERAL (
-        SELECT n.* FROM deliveries_delivery n WHERE n.connector_id BETWEEN c.id AND c.id
-        ORDER BY n.connector_id DESC, n.id DESC LIMIT {NEWEST}) d
-"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -65,7 +56,7 @@ def rank(times: Sequence[float], share: float) -> float:
 def _newest(start: datetime) -> tuple[dict[int, list[float]], set[int]]:
     """Each connector's newest, and of which connectors these are all there were since ``start``."""
     since = connection.ops.adapt_datetimefield_value(start)
-    part = NEWEST_SQLITE if is_sqlite() else NEWEST_POSTGRESQL
+    part = newest_of_each(NEWEST)
     query = f"""
         SELECT c.id, d.created_at >= %s, {TIMED}, {_spent()}
         FROM integrations_connector c {part} WHERE c.archived_at IS NULL
@@ -92,7 +83,7 @@ def _spread(start: datetime) -> tuple[dict[int, list[float]], bool]:
     query = f"""
         SELECT d.connector_id, {_spent()} FROM deliveries_delivery d
         WHERE d.id IN ({marks}) AND {TIMED} AND d.created_at >= %s
-    """  # noqa: S608
+    """  # noqa: S608 - constants of ours only
     times: dict[int, list[float]] = {}
     for key, spent in _rows(query, [*ids, connection.ops.adapt_datetimefield_value(start)]):
         times.setdefault(key, []).append(spent)
