@@ -19,7 +19,7 @@ from deliveries.engine.send import SendFailed
 from deliveries.models import Attempt, Delivery, Event, Lane
 from integrations.models import Connector
 from integrations.types import Cause, Disposition, OutgoingRequest, Response, Verdict
-from tests.rows import connector, delivery
+from tests.rows import connector, delivery, event
 
 pytestmark = pytest.mark.django_db
 Answer = Callable[[OutgoingRequest], Response]
@@ -113,6 +113,23 @@ def test_a_bug_fails_its_own_delivery_in_words() -> None:
     fine.refresh_from_db()
     assert (broken.status, broken.cause, fine.status) == ("failed", "internal", "delivered")
     assert "ZeroDivisionError" in broken.detail
+
+
+def test_what_no_database_can_hold_in_a_column_is_written_down_without_it() -> None:
+    """An event's name, and a service's own words, with NUL in them: as JSON both can have it."""
+    network, one, two = Network(), to("one"), to("two")
+    network.answers["https://two.example.com/"] = lambda _: Response(status=400, body=rb'{"error": "bad\u0000name"}')
+    body = orjson.dumps({"type": "track", "event": "a\0b", "userId": "u1", "messageId": "m1"}).decode()
+    sent = delivery(one, "waiting", event=event("a\ufffdb", body=body))
+    refused = delivery(two, "waiting")
+    drain(network)
+    sent.refresh_from_db()
+    refused.refresh_from_db()
+    assert (sent.status, sent.sent_as) == ("delivered", "a\ufffdb")
+    assert (refused.status, refused.detail) == ("failed", "bad\ufffdname")
+    assert Attempt.objects.get(delivery=refused).detail == "bad\ufffdname"
+    (request,) = (one for one in network.requests if "one" in one.url)
+    assert orjson.loads(request.content())["event"] == "a\0b"
 
 
 def test_a_failing_connector_rests_and_what_waits_keeps_its_tries() -> None:

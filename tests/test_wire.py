@@ -124,6 +124,8 @@ PACKED = gzip.compress(b'{"success": true}')
 ANSWERS = {
     "length": (b"HTTP/1.1 201 Created\r\nX-A: b\r\nContent-Length: 5\r\n\r\nhello", 201, b"hello", True),
     "nothing": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", True),
+    "a body that must not be": (b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n{}", 204, b"", False),
+    "more than it says": (b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 2\r\n\r\nok" + OK, 200, b"ok", False),
     "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"hel", b"lo"), 200, b"hello", True),
     "gzip": (
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s" % (len(PACKED), PACKED),

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from deliveries.core import retry
+from deliveries.core.documents import clean
 from deliveries.engine import erased
 from deliveries.engine.claim import RETRY
 from deliveries.engine.perform import Result
@@ -106,7 +107,7 @@ def _attempt(result: Result, outcome: Outcome) -> tuple[Any, ...]:
         call.batch_size,
         verdict.disposition.value,
         verdict.cause.value if verdict.cause else "",
-        verdict.detail[:500],
+        clean(verdict.detail[:500]),
     )
 
 
@@ -152,11 +153,11 @@ def _values(outcome: Outcome, now: datetime) -> tuple[Any, ...]:
     return (
         outcome.status,
         outcome.cause,
-        outcome.detail,
+        clean(outcome.detail),
         outcome.attempts,
         stored_time(due) if due else None,
-        outcome.sent_as,
-        outcome.notes,
+        clean(outcome.sent_as),
+        clean(outcome.notes),
         outcome.lane,
         stored_time(finished) if finished else None,
     )

@@ -150,7 +150,12 @@ class Answer:
             return self._closed()
         if not self._in_body:
             self._head_size += len(data)
-        self._parser.feed_data(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserError:
+            if not self._complete:
+                raise
+            self.reusable = False  # more came than the answer, such as a body after 204: not ours to understand
         if not self._in_body and self._head_size > HEAD_CAP:
             raise ProtocolError("The answer's headers do not end.")
         return self._complete or self._size >= BODY_CAP
@@ -165,6 +170,8 @@ class Answer:
     # --- Called by the parser -----------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
+        if self._complete:
+            raise ProtocolError("Something follows the answer.")
         self.headers, self.reason = {}, ""
 
     def on_status(self, status: bytes) -> None:
