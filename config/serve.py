@@ -205,8 +205,8 @@ class Supervisor:
 
     def _web(self, number: int, listening: socket.socket) -> Child:
         command = [
-            sys.executable, "-m", "uvicorn", "--fd", str(listening.fileno()), "--loop", "uvloop", "--http", "httptools",
-            "--lifespan", "on", "--no-access-log", "--no-server-header", "--log-level", "warning",
+            sys.executable, "-m", "uvicorn", "--fd", str(listening.fileno()), "--loop", "uvloop",
+            "--http", "config.protocol:Protocol", "--lifespan", "on", "--no-access-log", "--no-server-header", "--log-level", "warning",
             "--timeout-graceful-shutdown", "20", "--timeout-keep-alive", "65", "config.asgi:application",
         ]  # fmt: skip
         return self._child(f"web process {number}", command, "web", listening.fileno())
