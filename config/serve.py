@@ -206,8 +206,9 @@ class Supervisor:
     def _web(self, number: int, listening: socket.socket) -> Child:
         command = [
             sys.executable, "-m", "uvicorn", "--fd", str(listening.fileno()), "--loop", "uvloop",
-            "--http", "config.protocol:Protocol", "--lifespan", "on", "--no-access-log", "--no-server-header", "--log-level", "warning",
-            "--timeout-graceful-shutdown", "20", "--timeout-keep-alive", "65", "config.asgi:application",
+            "--http", "config.protocol:Protocol", "--lifespan", "on", "--no-access-log", "--no-server-header",
+            "--log-level", "warning", "--timeout-graceful-shutdown", "20", "--timeout-keep-alive", "65",
+            "config.asgi:application",
         ]  # fmt: skip
         return self._child(f"web process {number}", command, "web", listening.fileno())
 
