@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,11 +25,7 @@ def prepare() -> str:
 
     Returns the path of a one-time set-up link if there is nobody yet, else "".
     """
-    with _one_at_a_time():
-        if pending_migrations():
-            call_command("migrate", interactive=False, verbosity=0)
-        if not settings.ALONE and not settings.REDIS_URL:
-            call_command("createcachetable", verbosity=0)
+    bring_up_to_date()
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     queue.ensure_schedules()
     Pump.objects.get_or_create(id=1)
@@ -42,6 +39,15 @@ def prepare() -> str:
     return f"/setup/{SetupLink.issue()}"
 
 
+def bring_up_to_date() -> None:
+    """Make the tables that this version needs."""
+    with _one_at_a_time():
+        if pending_migrations():
+            call_command("migrate", interactive=False, verbosity=0)
+        if not settings.ALONE and not settings.REDIS_URL:
+            call_command("createcachetable", verbosity=0)
+
+
 def pending_migrations() -> bool:
     executor = MigrationExecutor(connection)
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
@@ -49,9 +55,11 @@ def pending_migrations() -> bool:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Several machines may start at once: only one migrates."""
+    """Several machines, or a command beside the first start: only one migrates, the others wait."""
     if connection.vendor != "postgresql":
-        yield
+        with (settings.DATA_DIR / ".lock").open("w") as file:  # the lock goes with the file's closing
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])

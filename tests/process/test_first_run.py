@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.process.receiver import Receiver
 from tests.process.server import ROOT, START_WITHIN, STOP_WITHIN, Server
 from tests.process.waiting import eventually
 
@@ -35,6 +38,41 @@ def test_the_first_start_says_what_one_needs_to_know(server: Server) -> None:
     again = server.start()
     assert path.read_text() == made
     assert again.stop() == 0
+
+
+def test_what_is_configured_before_the_first_start_works_from_the_first_event(
+    server: Server, receiver: Receiver
+) -> None:
+    """No table is there yet: whoever comes first makes them, and several at once wait for each other."""
+    server.data_dir.mkdir(exist_ok=True)
+    document = {
+        "version": 1,
+        "sources": [{"name": "early", "vendor": "segment", "write_keys": [{"label": "main", "key": "wk_early"}]}],
+        "connectors": [
+            {"name": "early", "vendor": "webhook", "sources": ["early"], "settings": {"url": f"{receiver.url}/early"}}
+        ],
+    }
+    (server.data_dir / "early.json").write_text(json.dumps(document))
+    commands = [
+        ["import_config", str(server.data_dir / "early.json")],
+        ["api_token", "tests", "--role", "owner"],
+        ["setup_link"],
+        ["export_config"],
+    ]
+    with ThreadPoolExecutor() as pool:
+        said = list(pool.map(lambda arguments: server.manage(*arguments), commands))
+    assert said[0].endswith("Imported.\n")
+    server.token = said[1].splitlines()[-1]
+    server.start()
+    server.send("wk_early", "early-1")
+    eventually(lambda: server.statuses("early") == {"delivered": 1}, "the event is delivered")
+    assert [row["event"]["message_id"] for row in server.deliveries("early")] == ["early-1"]
+
+
+def test_a_command_leaves_the_printed_link_alone(server: Server) -> None:
+    link = server.start("--web-only").line("Set up with").split()[3]
+    server.manage("api_token", "tests", "--role", "owner")
+    assert server.request("GET", link.removeprefix(server.url))[0] == 200
 
 
 def test_term_ends_everything_in_time(server: Server) -> None:

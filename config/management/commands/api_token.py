@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from config.commands import PreparedCommand
 from config.models import ApiToken
 from config.roles import Role
 
 
-class Command(BaseCommand):
+class Command(PreparedCommand):
     help = "Make a token for the management API. The token itself stands alone on the last line."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from config import twostep
+from config.commands import PreparedCommand
 from config.models import User
 from integrations import history
 
 
-class Command(BaseCommand):
+class Command(PreparedCommand):
     help = "Turn off a person's two-step login, so that the next sign-in needs the password alone."
 
     def add_arguments(self, parser: CommandParser) -> None:

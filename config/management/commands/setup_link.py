@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from config.commands import PreparedCommand
 from config.models import SetupLink
 
 
-class Command(BaseCommand):
+class Command(PreparedCommand):
     help = "Print a new one-time set-up link. It works for 24 hours; earlier unused links stop working."
 
     def handle(self, *args: Any, **options: Any) -> None:

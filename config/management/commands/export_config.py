@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from config.commands import PreparedCommand
 from integrations.configuration import export_document
 from integrations.secrets import UnreadableSecret
 
 
-class Command(BaseCommand):
+class Command(PreparedCommand):
     help = "Export the configuration as a JSON document for import_config, without secrets and write keys."
 
     def add_arguments(self, parser: CommandParser) -> None:

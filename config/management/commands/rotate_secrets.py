@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import apps
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import transaction
 
+from config.commands import PreparedCommand
 from integrations.models import ConfigVersion, WriteKey
 from integrations.secrets import EncryptedJSONField, UnreadableSecret, digest
 
 
-class Command(BaseCommand):
+class Command(PreparedCommand):
     help = "Encrypt every stored secret with the newest key (the first of SECRETS_KEYS)."
 
     def handle(self, *args: Any, **options: Any) -> None:

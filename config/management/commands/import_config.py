@@ -6,14 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from config.commands import PreparedCommand
 from integrations.configuration import BadConfiguration, import_document
 from integrations.configuration_preview import parse
 from integrations.secrets import UnreadableSecret
 
 
-class Command(BaseCommand):
+class Command(PreparedCommand):
     help = "Import the configuration from a JSON document. What it does not name is left alone."
 
     def add_arguments(self, parser: CommandParser) -> None:
