@@ -65,7 +65,7 @@ def deliveries(filters: Filters) -> QuerySet[Delivery]:
     if value := wanted.get("connector"):
         rows = rows.filter(connector_id=named(Connector, value, "connector"))
     if value := wanted.get("event"):
-        rows = rows.filter(Q(event__name=value) | Q(event__name="", event__type=value))
+        rows = rows.filter(_of_event(value))
     if value := wanted.get("user_id"):
         rows = rows.filter(event_id__in=_of_person(value).values("id"))
     if value := wanted.get("email"):
@@ -256,6 +256,15 @@ def _answered(value: str) -> QuerySet[Attempt, Any]:
 def _is_person(value: str) -> Q:
     """By user id or by anonymous id: each side has an index of just that, and repeats its condition."""
     return (Q(user_id=value) & ~Q(user_id="")) | (Q(anonymous_id=value) & ~Q(anonymous_id=""))
+
+
+def _of_event(value: str) -> Q:
+    """By the event's id, or by its name; nameless events go by their type. As with connectors, an id comes first."""
+    if value.isascii() and value.isdigit() and len(value) <= 18:
+        one = Q(event_id=int(value))
+        if Delivery.objects.filter(one).exists():
+            return one
+    return Q(event__name=value) | Q(event__name="", event__type=value)
 
 
 def _of_person(value: str) -> QuerySet[Event]:

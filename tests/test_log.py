@@ -49,6 +49,18 @@ def test_causes() -> None:
     assert ids({"cause": "key_refused,filtered", "status": "skipped"}) == [filtered.pk]
 
 
+def test_event_by_id_or_name_and_the_id_wins() -> None:
+    to, other = connector("first"), connector("second")
+    bought = event("Bought")
+    one, two = delivery(to, event=bought), delivery(other, event=bought)
+    called = delivery(to, event=event("1234567"))
+    delivery(to, event=event(str(bought.pk)))
+    assert ids({"event": "Bought"}) == [two.pk, one.pk]
+    assert ids({"event": str(bought.pk)}) == [two.pk, one.pk]
+    assert ids({"event": bought.pk, "connector": "second"}) == [two.pk]
+    assert ids({"event": "1234567"}) == [called.pk]
+
+
 def test_connector_by_id_or_name_and_the_id_wins() -> None:
     first, second = connector("first"), connector("second")
     one, two = delivery(first), delivery(second)

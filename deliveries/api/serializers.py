@@ -192,7 +192,7 @@ class ReplayForm(serializers.Serializer[Any]):
     cause = serializers.CharField(required=False)
     answer = serializers.CharField(required=False, help_text="A status that the service answered with, such as 401.")
     connector = serializers.CharField(required=False, help_text="An id or a name.")
-    event = serializers.CharField(required=False)
+    event = serializers.CharField(required=False, help_text="An id or a name.")
     user_id = serializers.CharField(required=False)
     email = serializers.CharField(required=False, help_text="The person's e-mail address, exactly.")
     message_id = serializers.CharField(required=False)
