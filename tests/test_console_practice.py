@@ -96,6 +96,7 @@ def test_removal_leaves_no_row_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     delivery_of(event_of(mine, 901), own, "delivered", replay=mixed)
     history.record("Ann", own, "Paused")
     Problem.objects.create(connector=own, kind="key_refused", cause="key_refused", sample=failed)
+    problems.rules(store=True)
     before = {**counts(), "deliveries.Tally": 0}
 
     practice.load("Ann")
@@ -126,6 +127,18 @@ def test_removal_leaves_no_row_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(tally.Tally.objects.values_list("count", flat=True)) <= {0}  # hours without any delivery, counted before
     before["deliveries.Event"] += 1  # 902 is an event of one's own
     assert {**after, "deliveries.Tally": 0} == before
+
+
+def test_what_goes_wrong_is_a_problem_before_the_next_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    practice.load("Ann")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    connector = Connector.objects.get(name__startswith="Hello Customer")
+    failed = delivery_of(event_of(Source.objects.get(name=practice.SOURCE), 1), connector, "failed", "key_refused")
+    practice.send(4)
+    assert not Problem.objects.exists()
+    practice.send(5)
+    found = Problem.objects.values_list("connector", "kind", "sample")
+    assert list(found) == [(connector.pk, "key_refused", failed.pk)]
 
 
 def test_what_comes_in_while_it_is_removed_is_removed_too(monkeypatch: pytest.MonkeyPatch) -> None:

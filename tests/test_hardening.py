@@ -88,3 +88,18 @@ def test_a_new_password_ends_the_other_sessions() -> None:
     user.save()
     for client in (first, second):
         assert client.get("/")["Location"].startswith("/login/")
+
+
+@pytest.mark.django_db
+def test_a_mistake_of_ours_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object) -> None:
+        raise RuntimeError("secret inner words")
+
+    client = person("viewer")
+    client.raise_request_exception = False
+    monkeypatch.setattr("config.site.ConsoleSite.each_context", broken)
+    answer = client.get("/")
+    said = answer.content.decode()
+    assert (answer.status_code, "secret inner words" in said) == (500, False)
+    assert "<h1>Something went wrong here</h1>" in said
+    assert "What came in is safe" in said

@@ -13,10 +13,8 @@ from deliveries import practice, tasks
 from deliveries.models import Event, Replay
 from integrations.history import Change
 from integrations.models import Connector, Source
-from tests.browser.test_console_in_browser import page, rows
 from tests.console import event_of
 
-__all__ = ["page", "rows"]
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 
 

@@ -3,23 +3,20 @@ heavy, and the main path by keyboard alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.urls import resolve
 from django.utils import timezone
 
 from benchmarks import console_pages
-from config.models import User
+from config.models import SetupLink, User
 from deliveries.models import Delivery, Resumption
 from integrations.models import Connector
-from tests.console import attempt_of, delivery_of, event_of, made, person
+from tests.browser.conftest import LOOKS, PASSWORD
+from tests.console import attempt_of, delivery_of, event_of, person
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
-PASSWORD = "correct horse staple"
-LOOKS = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (390, 844, "light")}
 # Parts that a script puts into a page; they are looked at there.
 PIECES = {
     *("source_first", "integrations_connector_preview", "deliveries_delivery_live", "deliveries_replay_live"),
@@ -27,13 +24,6 @@ PIECES = {
     "deliveries_delivery_result",
 }
 KILOBYTES, REQUESTS = 150, 12
-
-
-@pytest.fixture
-def rows() -> Any:
-    cache.clear()
-    User.objects.create_user("owner@example.com", PASSWORD, name="Owner Jones", role="owner")
-    return made()
 
 
 def addresses(m: Any) -> list[str]:
@@ -61,46 +51,67 @@ def under_way(m: Any) -> list[str]:
     return [f"/deliveries/{m.failed.pk}/?replayed={again.pk}", f"/connectors/{m.paused.pk}/"]
 
 
-@pytest.fixture
-def page(browser: Any, live_server: Any, rows: Any) -> Iterator[Callable[..., Any]]:
-    """Opens a signed-in page of a certain look; at the end there must have been no error in the browser's console."""
-    contexts, errors = [], []
+# What is wrong with the page as it stands: controls and rows that only a mouse reaches.
+FOR_THE_MOUSE_ONLY = """[
+    ...[...document.querySelectorAll('[onclick], [role=button]')].filter(e => e.tabIndex < 0),
+    ...[...document.querySelectorAll('tr[data-href]')].filter(r => !r.querySelector('a[href]')),
+].map(e => e.outerHTML.slice(0, 160))"""
+TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+AXE = """axe.run({resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})
+    .then(result => result.violations.map(v => [v.id, v.nodes.slice(0, 3).map(n => n.html.slice(0, 160))]))"""
 
-    def open_page(look: str = "light", path: str = "/") -> Any:
-        width, height, scheme = LOOKS[look]
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda said: errors.append((page.url, said.text)) if said.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append((page.url, str(error))))
-        page.goto(f"{live_server.url}/login/?next={path}")
-        page.fill("#id_username", "owner@example.com")
-        page.fill("#id_password", PASSWORD)
-        page.click("input[type=submit]")
-        page.wait_for_load_state()  # a key pressed while the page is still being read would reach no control of it
-        return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
+class Visit:
+    """Opens one page after the other, each as on the first visit, and keeps what is wrong with it. What it weighs is
+    the same in every look, and asked in one of them."""
+
+    def __init__(self, context: Any, axe: str, look: str) -> None:
+        self.page, self.axe, self.weighs = context.new_page(), axe, look == "light"
+        self.wrong: dict[str, Any] = {}
+        self.weights: list[int] = []
+        self.page.on("response", lambda answer: self.weights.append(len(answer.body())))
+        context.new_cdp_session(self.page).send("Network.setCacheDisabled", {"cacheDisabled": True})
+
+    def to(self, address: str, status: int = 200) -> None:
+        self.weights.clear()
+        wrong = []
+        answer = self.page.goto(address)
+        if answer.status != status:
+            wrong.append(f"answers {answer.status}")
+        if (pixels := self.page.evaluate(TOO_WIDE)) > 0:
+            wrong.append(f"is {pixels} pixels too wide")
+        wrong += self.page.evaluate(FOR_THE_MOUSE_ONLY)
+        if self.axe:  # run by the debugger, which the page's policy does not bind; the policy stays as it is
+            self.page.evaluate(self.axe)
+            wrong += self.page.evaluate(AXE)
+        if self.weighs:
+            self.page.wait_for_load_state("networkidle")
+        if sum(self.weights) > KILOBYTES * 1000:
+            wrong.append(f"weighs {sum(self.weights)} bytes")
+        if len(self.weights) > REQUESTS:
+            wrong.append(f"makes {len(self.weights)} requests")
+        if wrong:
+            self.wrong[address] = wrong
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_every_page_is_accessible_and_fits(page: Any, live_server: Any, rows: Any, axe: str, look: str) -> None:
-    found, opened = {}, page(look)
+def test_every_page_is_accessible_light_and_fits(page: Any, live_server: Any, rows: Any, axe: str, look: str) -> None:
+    visit = Visit(page(look).context, axe, look)
     for address in [*addresses(rows), *under_way(rows)]:
-        answer = opened.goto(live_server.url + address)
-        assert answer.status == 200, address
-        width = opened.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert width <= 0, f"{address} is {width} pixels too wide"
-        if axe:
-            # Run by the debugger, which the page's policy does not bind; the policy stays as it is.
-            opened.evaluate(axe)
-            result = opened.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
-            for violation in result["violations"]:
-                found[address, violation["id"]] = [node["html"][:160] for node in violation["nodes"]][:3]
-    assert found == {}
+        visit.to(live_server.url + address)
+    visit.to(f"{live_server.url}/nowhere/", 404)
+    assert visit.wrong == {}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_so_is_what_is_seen_before_signing_in(page: Any, live_server: Any, rows: Any, axe: str, look: str) -> None:
+    visit = Visit(page(look, "/login/", signed_in=False).context, axe, look)
+    visit.to(f"{live_server.url}/login/?next=/problems/")
+    visit.to(f"{live_server.url}/setup/used/", 410)
+    User.objects.all().delete()
+    visit.to(f"{live_server.url}/setup/{SetupLink.issue()}/")
+    assert visit.page.locator("input:not([type=hidden], [type=submit])").count() == 3
+    assert visit.wrong == {}
 
 
 def test_accessibility_was_looked_at(axe: str) -> None:
@@ -124,19 +135,6 @@ def test_no_page_is_left_out(rows: Any) -> None:
     assert there - seen == PIECES
 
 
-def test_first_visit_is_light(page: Any, live_server: Any, rows: Any, browser: Any) -> None:
-    cookies = page().context.cookies()
-    for address in addresses(rows):
-        context = browser.new_context()
-        context.add_cookies(cookies)
-        fresh, seen = context.new_page(), []
-        fresh.on("response", lambda answer, seen=seen: seen.append(len(answer.body())))
-        fresh.goto(live_server.url + address, wait_until="networkidle")
-        context.close()
-        assert sum(seen) <= KILOBYTES * 1000, f"{address} weighs {sum(seen)} bytes"
-        assert len(seen) <= REQUESTS, f"{address} makes {len(seen)} requests"
-
-
 def tab_to(page: Any, words: str, most: int = 120) -> None:
     """Press Tab until the focused control says ``words``, as a person without a mouse would."""
     for _ in range(most):
@@ -152,9 +150,14 @@ def tab_to(page: Any, words: str, most: int = 120) -> None:
 
 
 def test_main_path_by_keyboard(page: Any, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add a connector, turn it on, see a failure, put in a new key, replay."""
+    """Sign in, add a connector, turn it on, see a failure, put in a new key, replay."""
     monkeypatch.setattr("deliveries.queue.wake", lambda *args, **kwargs: None)
-    at = page("light", "/connectors/")
+    at = page("light", "/login/?next=/connectors/", signed_in=False)
+    at.keyboard.type("owner@example.com")
+    tab_to(at, "Password")
+    at.keyboard.type(PASSWORD)
+    at.keyboard.press("Enter")
+    at.wait_for_url(lambda url: "?" not in url)
     tab_to(at, "Add a connector")
     at.keyboard.press("Enter")
     at.wait_for_url("**/connectors/new/")
@@ -239,18 +242,3 @@ def test_live_list_leaves_the_control_in_focus_alone(page: Any, rows: Any) -> No
     show.click()
     at.wait_for_url("**/deliveries/?")
     assert at.locator("tbody tr").count() == 6
-
-
-def test_nothing_clickable_is_for_the_mouse_only(page: Any, live_server: Any, rows: Any) -> None:
-    at = page()
-    for address in addresses(rows):
-        at.goto(live_server.url + address)
-        lost = at.evaluate(
-            "[...document.querySelectorAll('[onclick], [role=button]')]"
-            ".filter(e => e.tabIndex < 0).map(e => e.outerHTML)"
-        )
-        assert lost == [], address
-        rows_without_link = at.evaluate(
-            "[...document.querySelectorAll('tr[data-href]')].filter(r => !r.querySelector('a[href]')).length"
-        )
-        assert rows_without_link == 0, address

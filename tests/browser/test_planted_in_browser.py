@@ -9,9 +9,7 @@ from django.core.cache import cache
 
 from integrations import selectors
 from tests import planting
-from tests.browser.test_console_in_browser import page, rows
 
-__all__ = ["page", "rows"]
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 
 
@@ -22,15 +20,17 @@ def test_nothing_planted_runs(page: Any, live_server: Any, rows: Any, text: str)
     planting.plant(rows, text)
     selectors.forget()
     cache.clear()
-    at = page("light", "/")
+    context = page("light", "/").context
     dialogs: list[str] = []
-    at.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    context.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     seen = 0
     paths = ["/", "/deliveries/", "/problems/", "/names/", "/history/", "/replays/", "/sources/"]
     paths += [f"/deliveries/{rows.failed.pk}/", f"/events/{rows.failed.event_id}/", f"/problems/{rows.problem.pk}/"]
     paths += [f"/connectors/{pk}/" for pk in (rows.connector.pk, rows.hook.pk, f"{rows.connector.pk}/test")]
-    for path in paths:
+    opened = {path: context.new_page() for path in paths}  # side by side, since each is waited for
+    for path, at in opened.items():
         at.goto(f"{live_server.url}{path}")
+    for path, at in opened.items():
         at.wait_for_load_state("networkidle")
         assert at.locator("xssel, [xssattr], [onxss], img[src=x], a[href^='javascript:']").count() == 0, path
         seen += at.content().count("xss")

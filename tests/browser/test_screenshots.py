@@ -8,9 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_console_in_browser import page, rows
-
-__all__ = ["page", "rows"]
 FOLDER = os.environ.get("SCREENSHOTS", "")
 pytestmark = [
     pytest.mark.process,
