@@ -137,3 +137,18 @@ def test_a_region_that_people_added() -> None:
     RegionEndpoint.objects.create(vendor="segment", slug="mine", label="Mine", base_url="https://proxy.example.com")
     import_document(changed(region="mine"))
     assert export_document()["connectors"][1]["region"] == "mine"
+
+
+def test_a_service_s_channels_and_preferences_are_mapped_by_name() -> None:
+    document = changed(
+        vendor="novu",
+        region="us",
+        secrets={"api_key": "nv-key"},
+        channels={"sms": "phone"},
+        preferences={"preferred_language": "language"},
+    )
+    import_document(document)
+    row = Connector.objects.get(vendor="novu")
+    assert list(row.channels.values_list("channel", "field")) == [("sms", "phone")]
+    assert list(row.preferences.values_list("preference", "field")) == [("preferred_language", "language")]
+    assert import_document(document) == []

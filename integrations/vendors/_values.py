@@ -25,11 +25,12 @@ def text(value: Json) -> str:
 
 
 def first_text(names: Iterable[str], *holders: Json) -> str:
-    """The first of ``names`` that has text in the first of ``holders`` that has one of them; "" without any."""
+    """The first of ``names``, which may be paths, that has text in the first of ``holders`` that has one of them; ""
+    without any."""
     for holder in holders:
         if isinstance(holder, Mapping):
             for name in names:
-                if found := text(holder.get(name)):
+                if found := text(at(holder, name)):
                     return found
     return ""
 

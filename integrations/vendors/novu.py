@@ -18,7 +18,6 @@ from integrations.types import (
     Cause,
     ConnectorConfig,
     CredentialCheck,
-    Disposition,
     Event,
     EventKind,
     Json,
@@ -31,33 +30,19 @@ from integrations.types import (
     Verdict,
 )
 from integrations.vendors._lookup import NOBODY, judge_lookup
+from integrations.vendors._novu_answers import UNSAID, judge_refusal, judge_result
 from integrations.vendors._values import FIRST_NAMES, LAST_NAMES, at, bare_token, first_text, stable_id, text
-from integrations.verdicts import DELIVERED, DETAIL_LIMIT, by_status
+from integrations.verdicts import DELIVERED, by_status
 
 TRIGGER = "/v1/events/trigger"
-UNKNOWN_WORKFLOW = "workflow_not_found"
-GOOD_STATUSES = frozenset({"processed", "deleted"})
-# The documented values of ``data.status`` other than "processed": nothing is sent for any of them.
-STATUS_WORDS = {
-    "trigger_not_active": "the workflow is switched off in Novu",
-    "no_workflow_active_steps_defined": "the workflow has no active step",
-    "no_workflow_steps_defined": "the workflow has no step",
-    "no_tenant_found": "the tenant does not exist in Novu",
-    "invalid_recipients": "the recipient is not valid",
-    "error": "Novu could not take it",
-}
 # Subscriber fields of the trigger call and of the subscriber, with the names a trait may have.
 OWN_NAMES = {name: (name,) for name in ("email", "phone", "locale")}
 RECIPIENT_FIELDS: Mapping[str, tuple[str, ...]] = {**OWN_NAMES, "firstName": FIRST_NAMES, "lastName": LAST_NAMES}
 SUBSCRIBER_FIELDS = {**RECIPIENT_FIELDS, "avatar": ("avatar",), "timezone": ("timezone",)}
-UNSAID = Verdict(
-    disposition=Disposition.RETRY, cause=Cause.SERVICE_ERROR, detail="Novu's answer says nothing about this event."
-)
-NO_WORKFLOW = Verdict(
-    disposition=Disposition.REJECTED,
-    cause=Cause.NOT_FOUND,
-    detail="Novu has no workflow with this identifier in this environment (workflow_not_found).",
-)
+# What a connector's tables may say otherwise: which trait holds the field.
+CHANNELS = (("email", "Email", "email"), ("sms", "SMS", "phone"))
+PREFERENCES = (("preferred_language", "Preferred language", "locale"),)
+FIELD_OF = {"email": "email", "sms": "phone", "preferred_language": "locale"}
 SETTINGS = (
     Setting(
         name="environment",
@@ -105,7 +90,7 @@ def item(event: Event, config: ConnectorConfig) -> Json:
     if wanted and environment and environment != wanted:
         raise NotSent(Cause.FILTERED, f"The event's environment is “{environment}”; only “{wanted}” is sent here.")
     workflow, missing = _workflow(event, config)
-    recipient = _recipient(event)
+    recipient = _recipient(event, config)
     if "subscriberId" not in recipient:
         missing.append("properties.user.subscriberId and no userId")
     if wanted and not environment:
@@ -134,7 +119,7 @@ def build_identify(event: Event, config: ConnectorConfig) -> OutgoingRequest:
     traits = event.traits
     subscriber: dict[str, Json] = {"subscriberId": _user_id(event)}
     taken: set[str] = set()
-    for field, names in SUBSCRIBER_FIELDS.items():
+    for field, names in _names(SUBSCRIBER_FIELDS, config).items():
         taken.update(names)
         if found := first_text(names, traits):
             subscriber[field] = found
@@ -152,9 +137,9 @@ def build_delete(event: Event, config: ConnectorConfig) -> OutgoingRequest:
 
 def classify(response: Response, config: ConnectorConfig) -> Verdict | None:
     if 200 <= response.status < 300:
-        return _judge_result(at(response.json(), "data"))
+        return judge_result(at(response.json(), "data"))
     if response.status in (400, 422):
-        return _judge_refusal(response)
+        return judge_refusal(response)
     return None
 
 
@@ -165,7 +150,7 @@ def classify_each(response: Response, config: ConnectorConfig, count: int) -> Se
         return [classify(response, config) or by_status(response)] * count
     results = at(response.json(), "data")
     results = results[:count] if isinstance(results, list) else []
-    return [_judge_result(result) or DELIVERED for result in results] + [UNSAID] * (count - len(results))
+    return [judge_result(result) or DELIVERED for result in results] + [UNSAID] * (count - len(results))
 
 
 def check_key(config: ConnectorConfig) -> OutgoingRequest:
@@ -184,14 +169,20 @@ def _workflow(event: Event, config: ConnectorConfig) -> tuple[str, list[str]]:
     return event.name, []
 
 
-def _recipient(event: Event) -> dict[str, Json]:
+def _names(fields: Mapping[str, tuple[str, ...]], config: ConnectorConfig) -> Mapping[str, tuple[str, ...]]:
+    """The names of the traits that hold each field: the connector's own choice, else the usual ones."""
+    chosen = {**config.channels, **config.preferences}
+    return {**fields, **{FIELD_OF[slug]: (path,) for slug, path in chosen.items() if path and slug in FIELD_OF}}
+
+
+def _recipient(event: Event, config: ConnectorConfig) -> dict[str, Json]:
     """``properties.user``; the event's own user, with what ``context.traits`` knows, where that names nobody."""
     user = event.properties.get("user")
     user = user if isinstance(user, dict) else {}
     subscriber_id = text(user.get("subscriberId"))
     holders: tuple[Json, ...] = (user,) if subscriber_id else (user, event.traits)
     recipient: dict[str, Json] = {"subscriberId": found} if (found := subscriber_id or text(event.user_id)) else {}
-    for field, names in RECIPIENT_FIELDS.items():
+    for field, names in _names(RECIPIENT_FIELDS, config).items():
         if value := first_text(names, *holders):
             recipient[field] = value
     return recipient
@@ -206,32 +197,6 @@ def _user_id(event: Event) -> str:
 def _fits_data(value: Json) -> bool:
     values = value if isinstance(value, list) else [value]
     return all(isinstance(one, str | int | float) for one in values)
-
-
-def _judge_result(result: Json) -> Verdict | None:
-    """One result of a trigger; None (a plain success) where there is no status to read."""
-    status = result.get("status") if isinstance(result, dict) else None
-    if not isinstance(status, str) or status in GOOD_STATUSES:
-        return None
-    errors = result.get("error")
-    said = "; ".join(map(str, errors)) if isinstance(errors, list) else text(errors)
-    if UNKNOWN_WORKFLOW in said:
-        return NO_WORKFLOW
-    why = STATUS_WORDS.get(status, "it gives no success")
-    detail = f"Novu took the call but sends nothing: {why} ({status}{': ' + said if said else ''})."
-    return Verdict(disposition=Disposition.REFUSED, cause=Cause.REFUSED_BY_SERVICE, detail=detail[:DETAIL_LIMIT])
-
-
-def _judge_refusal(response: Response) -> Verdict | None:
-    """400 and 422: an unknown workflow, or fields with Novu's word on each."""
-    if UNKNOWN_WORKFLOW in response.text:
-        return NO_WORKFLOW
-    fields = at(response.json(), "errors")
-    if not isinstance(fields, dict) or not fields:
-        return None
-    said = {field: at(problem, "messages") for field, problem in fields.items()}
-    parts = (f"{field}: {', '.join(map(str, one))}" if isinstance(one, list) else field for field, one in said.items())
-    return Verdict(disposition=Disposition.REJECTED, cause=Cause.DATA_REFUSED, detail="; ".join(parts)[:DETAIL_LIMIT])
 
 
 def _request(
@@ -281,6 +246,9 @@ VENDOR = Vendor(
     ),
     classify=classify,
     check_credentials=CredentialCheck(request=check_key, judge=judge_lookup),
+    channels=CHANNELS,
+    preferences=PREFERENCES,
+    default_channels=("email", "sms"),
     test_event={
         "type": "track",
         "event": "User Abandoned Cart",
