@@ -267,3 +267,20 @@ def test_what_was_too_big_is_kept_with_its_whole_size() -> None:
     attempt = Attempt.objects.get()
     assert (attempt.cause, len(attempt.request_body)) == ("too_large", 65_536)
     assert orjson.loads(attempt.request)["bytes"] == len(network.requests[0].content()) > 90_000
+
+
+def test_what_no_column_holds_keeps_nothing_from_being_stored() -> None:
+    """PostgreSQL refuses a NUL in any text, and then the results of everything that was sent at the same time."""
+    network, one, two = Network(), to("one"), to("two")
+    network.answers["https://one.example.com/"] = lambda _: Response(status=400, body=b'{"message": "no \\u0000 way"}')
+    for connector_, name in ((one, "e\0f"), (two, "g\0h"), (two, "fine")):
+        row = delivery(connector_, "waiting")
+        body = {**orjson.loads(row.event.body), "event": name}
+        Event.objects.filter(pk=row.event_id).update(body=orjson.dumps(body).decode())
+    drain(network)
+    found = Delivery.objects.order_by("id").values_list("status", "sent_as", "detail")
+    assert list(found) == [
+        ("failed", "e\ufffdf", "no \ufffd way"), ("delivered", "g\ufffdh", ""), ("delivered", "fine", ""),
+    ]  # fmt: skip
+    assert Attempt.objects.get(delivery__connector=one).detail == "no \ufffd way"
+    assert orjson.loads(network.requests[0].content())["event"] in ("e\0f", "g\0h")  # it is sent as it came in

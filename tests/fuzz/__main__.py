@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ WAITS = ("", "0", "-1", "1", "30", "1e9", "9" * 400, "NaN", "inf", "\xff", "soon
 FILTERS = ("properties.a > 1", "contains(event, 'e')", "match(event, '*a*')", "typeof(properties.a) = 'number'",
            "length(userId) > 3", "lowercase(event) = 'e'", "!(userId = null) and properties.v != 'x'",
            "event = 'e' or traits.a.b.c >= 10", "context.ip != properties.0")  # fmt: skip
-SETTLED_WITHIN = 120.0
+UNCHANGED_FOR = 60.0  # seconds
+SHOWN = 20  # of each sort of what is wrong
 
 
 def main() -> int:
@@ -44,8 +45,14 @@ def main() -> int:
         finally:
             server.close()
             receiver.close()
-    for words in wrong[:40]:
-        print(f"WRONG  {words}")
+            log = Path(tempfile.gettempdir()) / f"signalbox-fuzz-{_database(server)}.log"
+            log.write_text("\n".join(line for run in server.runs for line in run.lines) + "\n", encoding="utf-8")
+            print(f"What the server printed: {log}")
+    shown: Counter[str] = Counter()
+    for words in wrong:
+        shown[words.partition(" ")[0]] += 1
+        if shown[words.partition(" ")[0]] <= SHOWN:
+            print(f"WRONG  {words}")
     print(f"{len(wrong)} things are wrong. The same again: --seed {options.seed}" if wrong else "Nothing went wrong.")
     return 1 if wrong else 0
 
@@ -101,16 +108,20 @@ def _addresses() -> tuple[list[str], list[str]]:
 
 
 def _settle(server: Server) -> list[str]:
-    """What nobody works on: a lease that ran out, or a delivery long due, after everything has had its time."""
-    cast = "" if "DATABASE_URL" not in server.store.environment else "::text"
-    sql = "SELECT d.id, d.status, d.next_attempt_at{0} FROM deliveries_delivery d JOIN integrations_connector c ON "
-    sql += "c.id = d.connector_id WHERE d.status IN ('waiting', 'sending', 'retrying') AND c.status = 'active' AND "
-    sql += "(d.next_attempt_at IS NULL OR d.next_attempt_at < {1})"
-    now = "now() - interval '30 seconds'" if cast else "datetime('now', '-30 seconds')"
-    deadline = time.monotonic() + SETTLED_WITHIN
-    while rows := server.store.query(sql.format(cast, now)):
+    """What nobody works on: something is on its way or due, and for a minute nothing has happened to any of it. A
+    resting connector's are taken one every few seconds, and that takes its time."""
+    cast, now = ("::text", "now()") if "DATABASE_URL" in server.store.environment else ("", "datetime('now')")
+    sql = f"""
+        SELECT c.name, d.status, d.id, d.next_attempt_at{cast} FROM deliveries_delivery d
+        JOIN integrations_connector c ON c.id = d.connector_id
+        WHERE d.status IN ('waiting', 'sending', 'retrying') AND c.status = 'active'
+        AND (d.status <> 'retrying' OR d.next_attempt_at < {now}) ORDER BY d.id"""  # noqa: S608 - ours
+    before, deadline = None, time.monotonic() + UNCHANGED_FOR
+    while rows := server.store.query(sql):
+        if rows != before:
+            before, deadline = rows, time.monotonic() + UNCHANGED_FOR
         if time.monotonic() > deadline:
-            return [f"stuck: {status} since {due} (delivery {pk})" for pk, status, due in rows]
+            return [f"stuck: {status} since {due} (delivery {pk} to {name})" for name, status, pk, due in rows]
         time.sleep(1)
     return []
 
@@ -118,16 +129,19 @@ def _settle(server: Server) -> list[str]:
 def _report(server: Server, heard: asking.Heard, slow: list[str], stuck: list[str], seconds: float) -> None:
     statuses = sorted({status for _, status in heard.statuses})
     parts = list(dict.fromkeys(part for part, _ in heard.statuses))
-    database = "PostgreSQL" if "DATABASE_URL" in server.store.environment else "SQLite"
     rows = [(part, [heard.statuses[part, status] for status in statuses]) for part in parts]
     rows.append(("all", [sum(column) for column in zip(*(counts for _, counts in rows), strict=True)]))
-    for title, counts in [(f"answers on {database}", statuses), *rows]:
+    for title, counts in [(f"answers on {_database(server)}", statuses), *rows]:
         print(f"{title:24}" + "".join(f"{count:>8}" for count in counts))
     total, errors = heard.statuses.total(), len(heard.bad)
     done = dict(server.store.query("SELECT status, count(*) FROM deliveries_delivery GROUP BY status"))
     print(f"{total} requests in {seconds:.0f} s: {errors} answered 500 or more or not at all, the slowest after")
     print(f"{heard.slowest:.2f} s, {len(slow)} slower than a second when asked again alone; {len(stuck)} stuck")
     print(f"of the deliveries, {done}")
+
+
+def _database(server: Server) -> str:
+    return "PostgreSQL" if "DATABASE_URL" in server.store.environment else "SQLite"
 
 
 if __name__ == "__main__":
