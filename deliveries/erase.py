@@ -67,6 +67,7 @@ def advance(erasure_id: int, now: datetime, *, goes_on: Callable[[], bool] = lam
     """Erase batch by batch until nothing is left. Safe to run at any time and twice at once: the row's lock keeps runs
     apart."""
     while goes_on():
+        _share_nothing(erasure_id)
         if not _batch(erasure_id, now):
             _settle(erasure_id, now)
             return
@@ -99,6 +100,19 @@ def _of_users(users: list[str]) -> QuerySet[Event]:
 
 def _of_anonymous(anonymous: list[str]) -> QuerySet[Event]:
     return Event.objects.filter(anonymous_id__in=anonymous, user_id="")
+
+
+def _share_nothing(erasure_id: int) -> None:
+    """What services answered to calls with several events, those of the next batch among them, also stands at events of
+    other people, up to a hundred times as many: it goes first, in small transactions of its own."""
+    erasure = Erasure.objects.get(pk=erasure_id)
+    if erasure.state != State.RUNNING:
+        return
+    mine = Delivery.objects.filter(event_id__in=[event.pk for event in _next(erasure)])
+    shared = erased.sharing(list(mine.values_list("id", flat=True)))
+    for start in range(0, len(shared), BATCH):
+        with write_transaction():
+            erased.strip_answers(shared[start : start + BATCH])
 
 
 def _batch(erasure_id: int, now: datetime) -> int:

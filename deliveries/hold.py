@@ -10,7 +10,7 @@ found by :func:`hold_strays`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -47,11 +47,19 @@ def pause(connector: Connector, *, by: str, reason: str = "", resume_at: datetim
     return _hold(_waiting(connector))
 
 
-def stop(connector: Connector, *, reason: str) -> int:
-    """The server itself pauses an active connector, for example because its key was refused again and again."""
+def stop(connector: Connector, *, reason: str, announce: Callable[[], None]) -> int:
+    """The server itself pauses an active connector, for example because its key was refused again and again.
+
+    ``announce`` opens the problem that says so: before the connector is stopped and in the same transaction, so that
+    there is none that nobody hears of.
+    """
     if connector.status != Connector.Status.ACTIVE or connector.archived_at is not None:
         return 0
-    return pause(connector, by=SERVER, reason=reason)
+    with write_transaction():
+        announce()
+        _save(connector, Connector.Status.PAUSED, by=SERVER, reason=reason)
+    release.end(connector, timezone.now())
+    return _hold(_waiting(connector))
 
 
 def resume(

@@ -37,7 +37,7 @@ DEFAULTS = {
     Kind.HELD: (80, True, "percent of the age at which held events are dropped"),
     Kind.QUIET: (24, False, "hours without an event"),
     Kind.BOOKS: (1, True, "events of a day that are missing or there too often"),
-    Kind.STOPPING: (1, True, "connector that will stop within a minute"),
+    Kind.STOPPING: (1, True, "connector that is about to stop"),
     Kind.STOPPED: (1, True, "connector that sends nothing until somebody resumes it"),
     Kind.SILENT: (2, True, "minutes without a sign of life"),
 }
@@ -109,8 +109,8 @@ def check(now: datetime, tell: Tell) -> None:
 
 
 def raise_now(connector_id: int, kind: str, now: datetime) -> None:
-    """Open a problem at the moment it arises. Who is to be told is told by the next check, which is asked for at once:
-    a mail server that does not answer must not hold up what is being sent."""
+    """Open a problem at the moment it arises. Who is to be told is told by the next check, which is asked for as soon
+    as this is committed: a mail server that does not answer must not hold up what is being sent."""
     from deliveries import queue
 
     limits = Limits(rules(store=True), AlertRule.objects.filter(connector=connector_id))
@@ -120,7 +120,7 @@ def raise_now(connector_id: int, kind: str, now: datetime) -> None:
         warnings = Problem.objects.filter(connector=connector_id, kind=Kind.STOPPING, state__in=["open", "seen"])
         warnings.update(state=Problem.State.SOLVED, ended_at=now)
     _open(Found(connector_id, kind), now, None)
-    queue.sweep_soon()
+    transaction.on_commit(queue.sweep_soon)
 
 
 def look(limits: Limits, now: datetime) -> Iterator[Found]:

@@ -28,6 +28,7 @@ BEAT = "deliveries.tasks.beat"
 SWEEP = "deliveries.tasks.sweep"
 HOURLY = "deliveries.tasks.hourly"
 ERASE = "deliveries.tasks.erase"
+RETIRE = "deliveries.tasks.retire"
 ADVANCE_REPLAY = "deliveries.tasks.advance_replay"
 PRACTISE = "deliveries.tasks.practise"
 NEXT_DUE = "signalbox: next due"
@@ -106,11 +107,20 @@ def advance_replay(replay_id: int) -> None:
 
 
 def sweep_soon() -> None:
-    _hand_over(SWEEP)
+    with _unless_away():
+        _hand_over(SWEEP)
 
 
 def erase() -> None:
-    async_task(ERASE)
+    """Go on with the erasures that are due; where Redis is away, the sweep asks again within a minute."""
+    with _unless_away():
+        _hand_over(ERASE)
+
+
+def retire() -> None:
+    """Go on with deleting what is past its time; where Redis is away, the next hour does."""
+    with _unless_away():
+        _hand_over(RETIRE)
 
 
 def practise() -> None:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import connection, models, transaction
-from django.db.models import CharField, Count, Max
+from django.db import connection, models
+from django.db.models import CharField, Count, Max, Q
 from django.db.models.functions import Substr, TruncHour, TruncMinute
 
 HOUR = timedelta(hours=1)
 KEPT = timedelta(days=32)
+STORED = timedelta(minutes=10)  # by then everything received before is committed
 FINAL = ("delivered", "failed", "skipped")
 
 
@@ -40,11 +41,13 @@ def since(start: datetime) -> Iterator[tuple[datetime, str, int]]:
     yield from counted(start, None)
 
 
-def counted(start: datetime, end: datetime | None, *, minutes: bool = False) -> Iterator[tuple[datetime, str, int]]:
+def counted(
+    start: datetime, end: datetime | None, *, minutes: bool = False, among: Q | None = None
+) -> Iterator[tuple[datetime, str, int]]:
     """(hour or minute, status, count) of the deliveries made from ``start`` until before ``end``."""
     from deliveries.models import Delivery
 
-    rows: Any = Delivery.objects.filter(created_at__gte=start).order_by()
+    rows: Any = Delivery.objects.filter(among or Q(), created_at__gte=start).order_by()
     if end is not None:
         rows = rows.filter(created_at__lt=end)
     rows = rows.annotate(at=_cut(minutes)).values_list("at", "status").annotate(count=Count("id"))
@@ -53,23 +56,58 @@ def counted(start: datetime, end: datetime | None, *, minutes: bool = False) -> 
 
 
 def refresh(now: datetime) -> int:
-    """Count the closed hours that are not kept yet, and again those in which something was still under way.
+    """Count the closed hours that are not kept yet, and again those in which something has ended since.
 
     Returns how many hours were counted.
     """
-    last = _hour(now) - HOUR
+    from deliveries.engine.writing import write_transaction
+
+    last = _hour(now - STORED) - HOUR
     first = _hour(now - KEPT)
     Tally.objects.filter(hour__lt=first).delete()
     kept = set(Tally.objects.values_list("hour", flat=True))
-    unsettled = set(Tally.objects.filter(count__gt=0).exclude(status__in=FINAL).values_list("hour", flat=True))
     hours = [first + HOUR * number for number in range(int((last - first) / HOUR) + 1)]
-    wanted = [hour for hour in hours if hour not in kept or hour in unsettled]
-    for hour in wanted:
-        counts = [Tally(hour=hour, status=status, count=count) for _, status, count in counted(hour, hour + HOUR)]
-        with transaction.atomic():
-            Tally.objects.filter(hour=hour).delete()
-            Tally.objects.bulk_create(counts or [Tally(hour=hour, status="", count=0)])
+    moved = _moved(first, last + HOUR)
+    wanted = [hour for hour in hours if hour not in kept or hour in moved]
+    for some in _runs(wanted):
+        found = [
+            Tally(hour=hour, status=status, count=count) for hour, status, count in counted(some[0], some[-1] + HOUR)
+        ]
+        empty = set(some) - {row.hour for row in found}
+        with write_transaction():
+            Tally.objects.filter(hour__in=some).delete()
+            Tally.objects.bulk_create([*found, *(Tally(hour=hour, status="", count=0) for hour in sorted(empty))])
     return len(wanted)
+
+
+def _moved(start: datetime, end: datetime) -> set[datetime]:
+    """The kept hours in which less is under way than was, or something else. Nothing begins in an hour that is over: so
+    where as much is under way as before, all else is as before, too, and is not read again."""
+    before = Tally.objects.filter(hour__gte=start, count__gt=0).exclude(status__in=FINAL)
+    rows = {(hour, status, count) for hour, status, count in before.values_list("hour", "status", "count")}
+    if not rows:
+        return set()
+    return {hour for hour, _, _ in rows ^ set(_under_way(start, end))}
+
+
+def _under_way(start: datetime, end: datetime) -> Iterator[tuple[datetime, str, int]]:
+    """What is not final, from the indexes of just that."""
+    from deliveries.log import OPEN, UNUSUAL, Among
+
+    yield from counted(start, end, among=Q(Among(OPEN)))
+    yield from counted(start, end, among=Q(Among(UNUSUAL), status="held"))
+
+
+def _runs(hours: list[datetime]) -> Iterator[list[datetime]]:
+    """Hours that follow each other, at most a day of them: each run is counted in one go."""
+    run: list[datetime] = []
+    for hour in hours:
+        if run and (hour - run[-1] > HOUR or len(run) == 24):
+            yield run
+            run = []
+        run.append(hour)
+    if run:
+        yield run
 
 
 def _cut(minutes: bool) -> Any:

@@ -37,6 +37,12 @@ def erase() -> None:
     advance_all(timezone.now())
 
 
+def retire() -> None:
+    from deliveries import upkeep
+
+    upkeep.retire(timezone.now())
+
+
 def practise() -> None:
     from deliveries import practice
 

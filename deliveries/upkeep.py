@@ -13,7 +13,7 @@ from deliveries.models import Replay
 from integrations import rolling
 from integrations.models import Connector
 
-HOURLY_SECONDS = 60  # well within a task's time
+RETIRE_SECONDS = 30  # well within a task's time
 BOOKS_SECONDS = 20
 
 
@@ -35,13 +35,21 @@ def sweep(now: datetime) -> None:
 
 
 def hourly(now: datetime) -> None:
-    """Every hour: the books are checked, and what is held too long or kept long enough goes. A task has its time; the
-    next hour does the rest."""
+    """Every hour: the books are checked, and what is held too long or kept long enough goes. A task has its time; what
+    is not checked then is first in the next hour."""
     hold.expire_held(now)
     rolling.forget_ended(now)
     recipients.forget_ended(now)
     tally.refresh(now)
     started = time.monotonic()
     books.check(now, goes_on=lambda: time.monotonic() < started + BOOKS_SECONDS and not stopping())
-    ends = time.monotonic() + HOURLY_SECONDS
+    retire(now)
+
+
+def retire(now: datetime) -> None:
+    """Delete what is past its time, for as long as a task may take; the next one goes on at once. So as much can go as
+    comes in."""
+    ends = time.monotonic() + RETIRE_SECONDS
     retention.delete_old(now, goes_on=lambda: time.monotonic() < ends and not stopping())
+    if time.monotonic() >= ends:
+        queue.retire()

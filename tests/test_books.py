@@ -136,6 +136,23 @@ def test_what_just_comes_in_is_left_for_the_next_check(to: Connector) -> None:
     assert kept() == [(2, 0, 0)]
 
 
+def test_what_goes_while_it_is_counted_is_not_counted_twice(to: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        delivery(to, "delivered")
+    count = books._counted
+
+    def slowly(*day: Any) -> Any:
+        found = count(*day)
+        retention.delete_old(PAST)
+        return found
+
+    monkeypatch.setattr(books, "_counted", slowly)
+    check(PAST)
+    monkeypatch.undo()
+    check(PAST)
+    assert kept() == [(3, 0, 0)]
+
+
 def test_every_hour_today_yesterday_and_then_the_longest_unchecked(to: Connector) -> None:
     today = DAY + timedelta(days=20)
     now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)

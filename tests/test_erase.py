@@ -11,7 +11,7 @@ from deliveries import erase, hold, replay
 from deliveries.accept import Accepted, store
 from deliveries.core import normalise
 from deliveries.erasures import Erasure
-from deliveries.models import Delivery, Event, Trial
+from deliveries.models import Attempt, Delivery, Event, Trial
 from integrations.history import Change
 from integrations.models import Connector
 from tests.erasing import ASKED, IDS, LATER, SECRET, attempt, erased, leftovers, of_bob
@@ -86,6 +86,31 @@ def test_an_answer_shared_with_others_goes_from_their_tries_too(to: Connector) -
     assert hers.response_body == "(The answer was also about an event whose person was erased, and is gone with it.)"
     assert hers.request_body == eve.event.body
     assert SECRET in other.response_body
+
+
+def test_shared_answers_of_many_go_in_small_transactions_before(to: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call carries a hundred events, so they may be a hundred times as many as the person's own; those of a call that
+    was stored in two goes stand further apart."""
+    monkeypatch.setattr(erase, "BATCH", 4)
+    monkeypatch.setattr(erase.erased, "SHARED_ANSWER", "(gone)")
+    for number in range(2):
+        fields = {"batch_size": 10, "started_at": T0 + timedelta(seconds=number)}
+        own = attempt(delivery(to, event=of_bob()), **fields)
+        for place in range(9):
+            others = {"id": own.pk + 30} if place == 8 and number else {}
+            attempt(delivery(to, event=event(user_id="eve")), **fields, **others)
+    sizes: list[int] = []
+    strip = erase.erased.strip_answers
+
+    def counted(ids: list[int]) -> None:
+        sizes.append(len(ids))
+        strip(ids)
+
+    monkeypatch.setattr(erase.erased, "strip_answers", counted)
+    erased()
+    assert sizes == [4, 4, 4, 4, 4, 0]  # and nothing is left for the transaction that erases
+    assert Attempt.objects.filter(response_body="(gone)").count() == 18
+    assert not Attempt.objects.filter(response_body__contains=SECRET).exists()
 
 
 def test_others_keep_everything(to: Connector) -> None:

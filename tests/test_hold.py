@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from deliveries import hold, queue
 from deliveries.models import Delivery, Lane
@@ -161,19 +162,35 @@ def test_an_off_connector_is_neither_paused_nor_resumed(to: Connector) -> None:
         hold.pause(to, by="Bob")
     with pytest.raises(hold.NotPossible, match="Switch it on first"):
         hold.resume(to, by="Bob")
-    assert hold.stop(to, reason="key refused") == 0
+    assert hold.stop(to, reason="key refused", announce=lambda: pytest.fail("it did not stop")) == 0
     assert (Connector.objects.get().status, Connector.objects.get().status_by) == ("off", "Ann")
 
 
 def test_the_server_stops_an_active_connector_only(to: Connector) -> None:
     waiting = delivery(to, "waiting")
-    assert hold.stop(to, reason="The key was refused.") == 1
+    before: list[str] = []
+
+    def announce() -> None:
+        before.append(Connector.objects.get().status)
+
+    assert hold.stop(to, reason="The key was refused.", announce=announce) == 1
+    assert before == ["active"]
     to.refresh_from_db()
     assert (to.status, to.status_by, to.status_reason) == ("paused", "Signalbox", "The key was refused.")
     assert state(waiting)[0] == "held"
     hold.pause(to, by="Ann")
-    hold.stop(to, reason="again")
+    hold.stop(to, reason="again", announce=announce)
+    assert len(before) == 1
     assert Connector.objects.get().status_by == "Ann"
+
+
+def test_nothing_stops_without_saying_so(to: Connector) -> None:
+    def announce() -> None:
+        raise OperationalError
+
+    with pytest.raises(OperationalError):
+        hold.stop(to, reason="The key was refused.", announce=announce)
+    assert Connector.objects.get().status == "active"
 
 
 def test_held_deliveries_expire(to: Connector, settings: Any) -> None:

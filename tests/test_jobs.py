@@ -87,6 +87,17 @@ def test_it_says_so_when_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     assert JobRun.objects.count() == 0
 
 
+def test_what_goes_on_by_itself_fails_nobody_when_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An owner asks for an erasure, or a connector stops: the sweep or the next hour goes on with it."""
+
+    def away(*task: Any) -> None:
+        raise RedisError("refused")
+
+    monkeypatch.setattr(queue, "async_task", away)
+    for ask in (queue.erase, queue.retire, queue.sweep_soon, queue.practise):
+        ask()
+
+
 def test_unknown_job_is_not_there(asked: list[Any]) -> None:
     assert person("owner").post("/jobs/everything/run/").status_code == 404
     assert asked == []

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from deliveries import books, retention
+from deliveries import books, retention, tasks, upkeep
 from deliveries.accept import Accepted, store
 from deliveries.core import normalise
 from deliveries.models import Attempt, Delivery, Event
-from tests.rows import T0, connector, delivery, source
+from tests.rows import T0, connector, delivery, event, source
 
 NOW = T0 + timedelta(days=31)
 
@@ -59,3 +59,34 @@ def test_it_stops_between_batches_when_its_time_is_up(monkeypatch: pytest.Monkey
     assert retention.delete_old(NOW, goes_on=lambda: next(time_left)) == 4
     assert Event.objects.count() == 1
     assert retention.delete_old(NOW) == 1
+
+
+@pytest.mark.django_db
+def test_what_is_on_its_way_stays_and_what_came_in_at_the_same_moment_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of events come in at one moment, in one request."""
+    monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr(retention, "PAUSE", 0)
+    to = connector()
+    kept = [delivery(to, status).event_id for status in ("waiting", "delivered", "held", "delivered", "retrying")]
+    later = delivery(to, "delivered", event=event(received_at=T0 + timedelta(seconds=1)))
+    young = delivery(to, "delivered", event=event(received_at=NOW - timedelta(days=30)))
+    assert retention.delete_old(NOW) == 3
+    assert list(Event.objects.order_by("id").values_list("id", flat=True)) == [*kept[::2], young.event_id]
+    assert not Delivery.objects.filter(pk=later.pk).exists()
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(0, ["deliveries.tasks.retire"]), (60, [])])
+@pytest.mark.django_db
+def test_when_a_task_s_time_is_up_the_next_goes_on(
+    seconds: int, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As much must go as comes in, and an hour brings more than one task can delete."""
+    functions: list[str] = []
+    monkeypatch.setattr("deliveries.queue.async_task", lambda function, *_: functions.append(function))
+    monkeypatch.setattr(upkeep, "RETIRE_SECONDS", seconds)
+    delivery(connector(), "delivered")
+    upkeep.hourly(NOW)
+    assert (functions, Event.objects.count()) == (asked, 1 if asked else 0)
+    monkeypatch.setattr(upkeep, "RETIRE_SECONDS", 60)
+    tasks.retire()
+    assert Event.objects.count() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -65,10 +66,11 @@ def counts(to: Connector) -> dict[str, int]:
 
 
 def test_warned_before_and_told_when_it_happens_and_all_is_held(
-    to: Connector, monkeypatch: pytest.MonkeyPatch, asked: list[str]
+    to: Connector, monkeypatch: pytest.MonkeyPatch, asked: list[str], django_capture_on_commit_callbacks: Any
 ) -> None:
     service = Service()
-    now = run(service, monkeypatch)
+    with django_capture_on_commit_callbacks(execute=True):
+        now = run(service, monkeypatch)
     to.refresh_from_db()
     assert (to.status, live()) == ("active", ["stopping"])
     lane, problem = Lane.objects.get(connector=to), Problem.objects.get()
@@ -100,10 +102,20 @@ def test_warned_before_and_told_when_it_happens_and_all_is_held(
 
 
 def test_gone_stops_at_once_and_all_is_held(to: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service says itself that nothing more may come: there is nothing to wait for, and the one answer decides."""
+    """The service says itself that nothing more may come: there is nothing to wait for, and the one answer decides.
+    The problem that says so is there before, in the transaction of the stop."""
     service = Service()
     service.status = 410
+    before: list[str] = []
+    raise_now = problems.raise_now
+
+    def noted(connector_id: int, kind: str, now: datetime) -> None:
+        before.append(f"{kind}, {Connector.objects.get(pk=connector_id).status}")
+        raise_now(connector_id, kind, now)
+
+    monkeypatch.setattr(problems, "raise_now", noted)
     now = run(service, monkeypatch)
+    assert before == ["stopped, active"]
     to.refresh_from_db()
     assert (to.status, to.status_by, live()) == ("paused", "Signalbox", ["stopped"])
     assert "410" in to.status_reason

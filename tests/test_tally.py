@@ -1,8 +1,9 @@
-"""The counts of closed hours: right, kept, and counted again while something of the hour is under way."""
+"""The counts of closed hours: right, kept, and counted again when something of the hour has moved on."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -42,16 +43,34 @@ def test_kept_and_live_hours_make_the_same_counts_as_live_alone(connector: Conne
     ]
 
 
-def test_settled_hours_are_counted_once_and_others_again(connector: Connector) -> None:
+def test_an_hour_is_counted_again_when_something_of_it_has_moved_on(connector: Connector) -> None:
     made(connector, 3)
-    waiting = made(connector, 4, "retrying")
+    moving = made(connector, 4, "retrying")
+    made(connector, 4, "held")
+    made(connector, 5, "held")
     tally.refresh(NOW)
-    assert tally.refresh(NOW) == 1
-    Delivery.objects.filter(pk=waiting.pk).update(status="delivered")
-    assert tally.refresh(NOW) == 1
     assert tally.refresh(NOW) == 0
-    assert tally.refresh(NOW + HOUR) == 1
+    for status in ("sending", "held", "waiting", "delivered"):
+        Delivery.objects.filter(pk=moving.pk).update(
+            status=status, next_attempt_at=NOW if status in ("sending", "waiting") else None
+        )
+        assert (tally.refresh(NOW), tally.refresh(NOW)) == (1, 0)
+        counts = {kept for hour, kept, _ in tally.since(NOW - HOUR * 9) if hour == NOW.replace(minute=0) - HOUR * 4}
+        assert counts == {status, "held"}
     assert [count for _, status, count in tally.since(NOW - HOUR * 9) if status == "delivered"] == [1, 1]
+
+
+def test_an_hour_is_closed_when_all_of_it_is_surely_stored(connector: Connector) -> None:
+    tally.refresh(NOW)
+    over = NOW.replace(minute=0) + HOUR
+    assert tally.refresh(over + timedelta(minutes=9)) == 0
+    assert tally.refresh(over + timedelta(minutes=10)) == 1
+
+
+def test_hours_are_counted_a_day_at_a_time(connector: Connector, django_assert_max_num_queries: Any) -> None:
+    made(connector, 3)
+    with django_assert_max_num_queries(200):  # not some for each of 768 hours
+        assert tally.refresh(NOW) == 32 * 24
 
 
 @pytest.mark.parametrize(("name", "bars"), [("1h", 12), ("24h", 24), ("7d", 28), ("30d", 30)])

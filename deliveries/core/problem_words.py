@@ -20,15 +20,15 @@ OF_KIND = {
     ),
     "stopping": Explanation(
         "It will stop by itself at {time} if this goes on.",
-        "Our key was refused 20 times in a row, or the address asked not to be called any more. So that no more events "
-        "fail, it rests: they wait, their tries untouched, and only one every few seconds is sent to see whether it "
-        "works again. One good answer, and all goes on as before.",
-        "Open the connector, put its key or address right and press “Send a test event”.",
+        "Our key was refused 20 times in a row. So that no more events fail, it rests: they wait, their tries "
+        "untouched, and only one every few seconds is sent to see whether it works again. One good answer, and all "
+        "goes on as before.",
+        "Open the connector, put its key right and press “Send a test event”.",
     ),
     "stopped": Explanation(
         "It has stopped by itself.",
-        "We warned of it a minute before, and it was refused again. Nothing is sent to it now, and nothing is lost: "
-        "what comes in is held until somebody resumes it.",
+        "Its key was refused again after we had warned of it, or its address answered that it is gone for good (410). "
+        "Nothing is sent to it now, and nothing is lost: what comes in is held until somebody resumes it.",
         "Open the connector, put its key or address right, press “Send a test event”, and resume it with what is held.",
     ),
     "silent": Explanation(

@@ -207,8 +207,8 @@ class Drain:
             if connector_id in warned:
                 problems.raise_now(connector_id, AlertRule.Kind.STOPPING, now)
             if connector_id in reasons:
-                hold.stop(Connector.objects.get(id=connector_id), reason=reasons[connector_id])
-                problems.raise_now(connector_id, AlertRule.Kind.STOPPED, now)
+                announce = partial(problems.raise_now, connector_id, AlertRule.Kind.STOPPED, now)
+                hold.stop(Connector.objects.get(id=connector_id), reason=reasons[connector_id], announce=announce)
 
     def _give_back(self, lane: LaneRunner) -> None:
         dropped = lane.drop_queue()

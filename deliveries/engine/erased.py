@@ -65,9 +65,27 @@ def strip(delivery_ids: Collection[int], now: datetime) -> int:
 
 def strip_attempts(delivery_ids: Collection[int]) -> None:
     """Take what was sent and answered out of these deliveries' tries, and a shared answer out of its other tries."""
-    own = Attempt.objects.filter(delivery_id__in=delivery_ids)
-    shared = own.filter(batch_size__gt=1).exclude(response_body="").values_list("started_at", "id")
-    for started_at, near in dict(shared).items():
-        others = Attempt.objects.filter(id__gt=near - NEAR, id__lt=near + NEAR, started_at=started_at, batch_size__gt=1)
-        others.exclude(response_body="").update(response_body=SHARED_ANSWER)
-    own.update(**BARE_ATTEMPT)
+    strip_answers(sharing(delivery_ids))
+    Attempt.objects.filter(delivery_id__in=delivery_ids).update(**BARE_ATTEMPT)
+
+
+def strip_answers(attempt_ids: Collection[int]) -> None:
+    Attempt.objects.filter(id__in=attempt_ids).update(response_body=SHARED_ANSWER)
+
+
+def sharing(delivery_ids: Collection[int]) -> list[int]:
+    """The tries at which an answer to a call with several events stands, among them one of these deliveries'."""
+    own = Attempt.objects.filter(delivery_id__in=delivery_ids, batch_size__gt=1)
+    shared = own.exclude(response_body__in=["", SHARED_ANSWER])
+    calls = {
+        started_at: (size, near) for started_at, size, near in shared.values_list("started_at", "batch_size", "id")
+    }
+    found: set[int] = set()
+    for started_at, (size, near) in calls.items():
+        for reach in (2 * size, NEAR):  # nearly always right beside each other
+            rows = Attempt.objects.filter(id__gt=near - reach, id__lt=near + reach, started_at=started_at)
+            tries = rows.filter(batch_size=size).values_list("id", "response_body")
+            if len(tries) >= size:
+                break
+        found.update(row_id for row_id, body in tries if body not in ("", SHARED_ANSWER))
+    return sorted(found)
