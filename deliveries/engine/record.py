@@ -1,8 +1,7 @@
 """Write results down: attempts and new statuses, in bulk, in one short transaction.
 
 Guarded by the lease: a drain whose lease ran out meanwhile changes no status, but its attempts are kept, because the
-calls were made. Names and what services say are kept as a column can hold them: one NUL would keep all results from
-being stored. Of an event whose person was erased while it was on its way, only that it was sent is kept.
+calls were made. Of an event whose person was erased while it was on its way, only that it was sent is kept.
 """
 
 from __future__ import annotations
@@ -61,16 +60,17 @@ def record(results: Sequence[Result], owner: str, now: datetime, configs: Mappin
 def decide(result: Result, config: ConnectorConfig | None) -> Outcome:
     """What the result means for the row: pure but for the retry's jitter."""
     claimed = result.claimed
-    sent_as, notes = clean(result.sent_as[:255]), clean(result.notes)
     if result.not_sent is not None:
         refused_for = result.not_sent.cause
         kind = "skipped" if refused_for in SKIPPING else "failed"
         return Outcome(
-            kind, refused_for.value, clean(result.not_sent.detail[:500]), claimed.attempts, None, "", "", claimed.lane
+            kind, refused_for.value, result.not_sent.detail[:500], claimed.attempts, None, "", "", claimed.lane
         )
     assert result.verdict is not None  # noqa: S101 - a result has either
     if result.verdict.disposition is Disposition.DELIVERED:  # nearly all: spare them the retry rules
-        return Outcome("delivered", "", "", claimed.attempts + 1, None, sent_as, notes, claimed.lane)
+        return Outcome(
+            "delivered", "", "", claimed.attempts + 1, None, result.sent_as[:255], result.notes, claimed.lane
+        )
     policy = config.retry if config is not None else "standard"
     decision = retry.decide(result.verdict, claimed.attempts, result.ended_at, policy, jitter=random())  # noqa: S311 - spreads
     status: str = decision.status
@@ -81,11 +81,11 @@ def decide(result: Result, config: ConnectorConfig | None) -> Outcome:
     return Outcome(
         status,
         cause.value if cause is not None else "",
-        clean(decision.detail[:500]),
+        decision.detail[:500],
         claimed.attempts + 1,
         due,
-        sent_as,
-        notes,
+        result.sent_as[:255],
+        result.notes,
         RETRY if status == "retrying" else claimed.lane,
     )
 
