@@ -26,6 +26,7 @@ DELIVERY_FILTERS = (
     "user_id",
     "email",
     "message_id",
+    "replay",
     "since",
     "until",
 )
@@ -72,6 +73,8 @@ def deliveries(filters: Filters) -> QuerySet[Delivery]:
         rows = rows.filter(event_id__in=of_email(value).values("id"))
     if value := wanted.get("message_id"):
         rows = rows.filter(event_id__in=Event.objects.filter(message_id=value).values("id"))
+    if value := wanted.get("replay"):
+        rows = rows.filter(replay_id=identifier(value, "replay"))
     if value := wanted.get("answer"):
         rows = rows.filter(id__in=_answered(value))
     return _between(rows, "created_at", wanted)

@@ -17,6 +17,7 @@ from deliveries import log, replay
 from deliveries.admin import detail, listing, words
 from deliveries.core import personal
 from deliveries.models import Delivery, Status
+from deliveries.replay_plan import wanted_statuses
 from integrations.admin import sheets
 from integrations.admin.pages import PageAdmin, changes
 from integrations.models import Connector
@@ -75,7 +76,7 @@ class DeliveryAdmin(PageAdmin):
             connector_name={str(key): name for key, name in connectors}.get(request.GET.get("connector", "")),
             names=listing.recent_names(),
             filtered=any(request.GET.get(name) for name in ("view", "q", "range", *log.DELIVERY_FILTERS)),
-            replayable=request.GET.get("view") not in ("held", "retrying", "delivered"),
+            replayable=not error and _replayable(filters),
             newest=found.rows[0].id if found.rows and "before" not in request.GET else "",
         )
 
@@ -184,7 +185,7 @@ def _cells(row: Any, *, masked: bool) -> list[Any]:
 def filters_of(params: Mapping[str, str], *, sees_people: bool) -> dict[str, Any]:
     """The console's address in the log's words. Raises ValueError for what makes no sense, or is not for this role."""
     filters: dict[str, Any] = {
-        name: params[name] for name in ("status", "cause", "answer", "connector", "event") if params.get(name)
+        name: params[name] for name in ("status", "cause", "answer", "connector", "event", "replay") if params.get(name)
     }
     view = params.get("view", "")
     if view == "look":
@@ -196,13 +197,20 @@ def filters_of(params: Mapping[str, str], *, sees_people: bool) -> dict[str, Any
     return filters | listing.search_filter(params.get("q", ""), sees_people=sees_people)
 
 
+def _replayable(filters: Mapping[str, Any]) -> bool:
+    """Whether a replay of many may take any of these: what is still going to be sent has none, and what arrived is sent
+    again only where that is asked for."""
+    try:
+        return wanted_statuses(filters) != [Status.DELIVERED]
+    except ValueError:
+        return False
+
+
 def rows_of(params: Mapping[str, str], filters: Mapping[str, Any]) -> QuerySet[Delivery]:
     """*Need a look* is what failed and was not replayed yet: the replay's own result counts instead."""
     rows = log.deliveries(filters)
     if params.get("view") == "look":
         rows = log.not_replayed(rows)
-    if listing.is_id(params.get("replay", "")):
-        rows = rows.filter(replay_id=int(params["replay"]))
     return rows
 
 

@@ -173,5 +173,5 @@ def in_words(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
             parts.append(f"{name} {log.parse_time(value, name):%d %b %Y %H:%M}")
         else:
             said = {"event": value, "user_id": f"of {value}", "email": f"of {value}", "message_id": f"message {value}"}
-            parts.append({**said, "answer": f"answered {value}"}[name])
+            parts.append({**said, "answer": f"answered {value}", "replay": f"of replay {value}"}[name])
     return " · ".join(parts) or "everything that failed"
