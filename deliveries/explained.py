@@ -11,9 +11,11 @@ import orjson
 
 from deliveries import since
 from deliveries.core import causes, retry
+from deliveries.core.named_field import named_field
 from deliveries.models import Attempt, Delivery
 from integrations import registry
 from integrations.models import Connector
+from integrations.verdicts import retry_after
 
 
 def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> causes.Explanation:
@@ -36,6 +38,9 @@ def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> ca
         next_attempt_at=delivery.next_attempt_at if delivery.open else None,
         now=now,
         sent_bytes=_bytes_of(last),
+        field=named_field(delivery.detail, last.request_body) if last and last.response_status else "",
+        last_at=last.started_at if last else None,
+        wish=_wish_of(last),
         connector_on=delivery.connector.status == Connector.Status.ACTIVE,
     )
     if whose := since.words(delivery, now):
@@ -58,6 +63,16 @@ def _bytes_of(attempt: Attempt | None) -> int:
     except (ValueError, AttributeError):
         return 0
     return found if isinstance(found, int) else 0
+
+
+def _wish_of(attempt: Attempt | None) -> float | None:
+    """For how many seconds the service asked us to stay away, if it did."""
+    try:
+        headers = orjson.loads(attempt.response).get("headers") if attempt else None
+        found = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
+    except (ValueError, AttributeError):
+        return None
+    return retry_after(found.get("retry-after", ""), attempt.started_at if attempt else None)
 
 
 def host_of(attempt: Attempt | None) -> str:

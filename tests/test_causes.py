@@ -74,6 +74,23 @@ EXACT = [
             "Not sent: SuprSend would not accept this event.",
             "userId is longer than the 255 characters that SuprSend takes. So nothing was sent.",
             "Compare what we sent with what SuprSend asks for, correct the connector's mapping or the event, "
+            "then replay this delivery. If that does not help, copy the details of this delivery for your engineer.",
+        ),
+    ),
+    (
+        ("failed", "data_refused"),
+        {
+            "vendor_label": "SuprSend",
+            "http_status": 400,
+            "detail": "phone is not a valid number",
+            "tries": 1,
+            "field": "phone",
+        },
+        Explanation(
+            "SuprSend did not accept one field.",
+            "SuprSend answered 400. It says: “phone is not a valid number”. "
+            "The same event would get the same answer, so we do not try again.",
+            "Look at “phone” in the mapping of the connector, correct it there or in the event, "
             "then replay this delivery.",
         ),
     ),

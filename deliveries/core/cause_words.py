@@ -3,8 +3,8 @@
 Each entry is (headline, explanation, what to do). Names in braces: {who} the service ("The service" when unknown),
 {whom} the same inside a sentence, {key} what its key is called, {connector}, {event}, {Event} at the start of a
 sentence, {host}, {answered} "Novu answered 401.", {says} the service's words as a sentence, {own} our own words as one,
-{size} how much we sent, {bare} the detail as it is, {progress} which try it was and when the next one is, {tries}
-"after 9 tries". What is unknown is "".
+{size} how much we sent, {field} the field that the service names, {wish} how long it asks us to wait, {bare} the detail
+as it is, {progress} which try it was and when the next one is, {tries} "after 9 tries". What is unknown is "".
 """
 
 from integrations.types import Cause
@@ -38,7 +38,8 @@ FAILED: dict[Cause, Words] = {
     Cause.DATA_REFUSED: (
         "{who} did not accept this event.",
         "{answered} {says} The same event would get the same answer, so we do not try again.",
-        f"Compare what we sent with what {{whom}} asks for, correct the connector's mapping or the event, {REPLAY}",
+        f"Compare what we sent with what {{whom}} asks for, correct the connector's mapping or the event, {REPLAY} "
+        "If that does not help, copy the details of this delivery for your engineer.",
     ),
     Cause.NOT_FOUND: (
         "The address does not exist there.",
@@ -52,7 +53,7 @@ FAILED: dict[Cause, Words] = {
     ),
     Cause.SLOW_DOWN: (
         "{who} asked us to slow down.",
-        "{answered} {says} It gets more calls than it wants to take just now.",
+        "{answered} {says} It gets more calls than it wants to take just now. {wish}",
         f"If this happens often, lower the speed limit of {{connector}}, {REPLAY}",
     ),
     Cause.SERVICE_ERROR: (
@@ -120,6 +121,12 @@ FAILED: dict[Cause, Words] = {
         "Nothing: it cannot be sent any more.",
     ),
 }
+# Data refused for a field that the service names, and that stands in what was sent.
+FIELD_REFUSED: Words = (
+    "{who} did not accept one field.",
+    FAILED[Cause.DATA_REFUSED][1],
+    f"Look at “{{field}}” in the event and in the settings of {{connector}}, correct it, {REPLAY}",
+)
 FAILED_OTHERWISE: Words = (
     "{who} did not get this event.",
     "{answered} {own} We do not try again by ourselves.",
@@ -231,6 +238,11 @@ VENDORS: dict[tuple[str, str], Words] = {
         "{answered} {says}",
         f"Check in Novu that the workflow is switched on and has steps, {REPLAY}",
     ),
+    ("suprsend", "field_refused"): (
+        "",
+        "",
+        f"Look at “{{field}}” in the mapping of {{connector}}, correct it there or in the event, {REPLAY}",
+    ),
     ("novu", Cause.DATA_REFUSED): ("Novu did not accept a field of this event.", "", ""),
     ("suprsend", Cause.DATA_REFUSED): (
         "SuprSend did not accept a field of this event.",
@@ -248,7 +260,7 @@ VENDORS: dict[tuple[str, str], Words] = {
         "{answered} {says} The touchpoint's id or the culture in the address is wrong, or the campaign is gone.",
         f"Copy the touchpoint's id from Hello Customer into {{connector}} once more, {REPLAY}",
     ),
-    ("hello_customer", Cause.SLOW_DOWN): ("", "{answered} {says} Hello Customer takes one call a second.", ""),
+    ("hello_customer", Cause.SLOW_DOWN): ("", "{answered} {says} Hello Customer takes one call a second. {wish}", ""),
     ("webhook", "delivered"): (
         "The address accepted the event.",
         "",

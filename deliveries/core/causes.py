@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -42,6 +43,9 @@ class _Facts:
     now: datetime | None = None
     connector_on: bool = False
     sent_bytes: int = 0
+    field: str = ""
+    last_at: datetime | None = None
+    wish: float | None = None
 
 
 def explain(
@@ -62,13 +66,17 @@ def explain(
     now: datetime | None = None,
     connector_on: bool = False,
     sent_bytes: int = 0,
+    field: str = "",
+    last_at: datetime | None = None,
+    wish: float | None = None,
 ) -> Explanation:
     """The sentences for a status and cause of the delivery contract; unknown ones get the general sentences.
 
     ``vendor`` is the slug (guessed from ``vendor_label`` when missing). ``detail`` is the row's; ``http_status`` and
     ``duration_ms`` are the last try's. ``tries`` counts the requests made, ``max_tries`` the most there can be.
     ``now`` lets a time on another day name its date; ``connector_on``: it sends, so what is held was kept.
-    ``sent_bytes``: the size of the last try's body, where known. All times are shown in UTC.
+    ``sent_bytes``: the size of the last try's body, where known; ``field``: what of it the service's words name;
+    ``last_at``: when that try was; ``wish``: the seconds it asked us to wait. All times are shown in UTC.
     """
     facts = _Facts(
         vendor=vendor or vendor_label.lower().replace(" ", "_"),
@@ -85,6 +93,9 @@ def explain(
         now=now,
         connector_on=connector_on,
         sent_bytes=sent_bytes,
+        field=field,
+        last_at=last_at,
+        wish=wish,
     )
     known = _cause(cause)
     headline, explanation, todo = _words(str(status), known, facts)
@@ -122,12 +133,18 @@ def _words(status: str, cause: Cause | None, facts: _Facts) -> words.Words:
         return words.SKIPPED.get(cause, words.SKIPPED_OTHERWISE) if cause else words.SKIPPED_OTHERWISE
     found = words.FAILED_OTHERWISE
     if cause is not None:
-        found = _before_sending(cause, facts) or _with_vendor(facts.vendor, cause, words.FAILED[cause])
+        found = _before_sending(cause, facts) or _refused(cause, facts)
     if status != "retrying":
         return found
     explanation = found[1].replace("We do not try again by ourselves.", "")
     todo = words.RETRYING.get(cause, words.RETRYING_OTHERWISE) if cause else words.RETRYING_OTHERWISE
     return found[0], f"{explanation} {{progress}}", todo
+
+
+def _refused(cause: Cause, facts: _Facts) -> words.Words:
+    if cause is Cause.DATA_REFUSED and facts.field:
+        return _with_vendor(facts.vendor, "field_refused", words.FIELD_REFUSED)
+    return _with_vendor(facts.vendor, cause, words.FAILED[cause])
 
 
 def _with_vendor(vendor: str, key: str, general: words.Words) -> words.Words:
@@ -160,6 +177,8 @@ def _values(facts: _Facts) -> dict[str, str]:
         "answered": _answered(facts),
         "says": _says(facts),
         "size": f"We sent {-(-facts.sent_bytes // 1024):,} kB." if facts.sent_bytes else "",
+        "wish": f"It asks us to wait {math.ceil(facts.wish):,} s." if facts.wish else "",
+        "field": facts.field,
         "own": _sentence(_capital(facts.detail)),
         "bare": _bare(facts.detail) or "a field that the service needs is missing",
         "elsewhere": f"It points to {facts.detail}." if facts.detail else "",
@@ -201,7 +220,8 @@ def _last_try(facts: _Facts) -> str:
     if cause is None or cause is Cause.GAVE_UP:
         return _fill("{answered} {says}", values)
     headline, explanation, _ = _with_vendor(facts.vendor, cause, words.FAILED[cause])
-    return _fill(f"The last time: {headline} {explanation}", values)
+    when = f", at {clock(facts.last_at, facts.now)}" if facts.last_at else ""
+    return _fill(f"The last time{when}: {headline} {explanation}", values)
 
 
 def _nothing_known(status: str, values: Mapping[str, str]) -> str:
