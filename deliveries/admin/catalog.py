@@ -29,6 +29,7 @@ from integrations.tables import tables
 from integrations.types import EventKind, Vendor
 
 ADD = "integrations.add_connector"
+REACHED = "setup_reached"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,31 @@ def steps_for(vendor: Vendor) -> list[Step]:
     if not vendor.channels and not vendor.preferences:
         skipped.add("mapping")
     return [step for step in STEPS if step.slug not in skipped]
+
+
+def _reached(request: HttpRequest, row: Connector) -> int:
+    """How far somebody got with this draft, kept with their login: going back takes no tick away."""
+    return int(request.session.get(REACHED, {}).get(str(row.pk), 0))
+
+
+def _passed(request: HttpRequest, row: Connector, step: int) -> None:
+    reached = max(step + 1, _reached(request, row))
+    request.session[REACHED] = {**request.session.get(REACHED, {}), str(row.pk): reached}
+
+
+def _forget(request: HttpRequest, pk: int) -> None:
+    kept = request.session.get(REACHED, {})
+    if str(pk) in kept:
+        request.session[REACHED] = {key: value for key, value in kept.items() if key != str(pk)}
+
+
+def _is_done(step: Step, row: Connector, vendor: Vendor, passed: bool) -> bool:
+    """A step that was passed, and has what it asks for: a copy has no keys yet, and the test may be left out."""
+    if step is TEST:
+        return row.tested_at is not None
+    if step.slug == "keys":
+        return passed and all(row.secrets.get(one.name) for one in vendor.settings if one.secret and one.required)
+    return passed
 
 
 class CatalogPages:
@@ -102,6 +128,7 @@ class CatalogPages:
                 connector = form.save()
                 _default_mappings(connector, vendor)
                 history.record(request.user, connector, "Started to set it up")
+            _passed(request, connector, 0)
             return redirect(self.link("setup", connector.pk, _after(vendor, "keys")))
         if not form.is_bound:
             form.initial["name"] = _free_name(vendor)
@@ -130,6 +157,7 @@ class CatalogPages:
                 form.save()
                 for table in lists.values():
                     table.save()
+            _passed(request, connector, steps_for(vendor).index(current))
             return redirect(self.link("setup", pk, _after(vendor, step)))
         return self._show_step(request, connector, vendor, current, form, lists)
 
@@ -149,13 +177,17 @@ class CatalogPages:
     ) -> HttpResponse:
         steps = steps_for(vendor)
         at = steps.index(step)
+        reached = max(at, _reached(request, row))
         snapshot = selectors.snapshot()
         config = saved_config(row, snapshot)
         context: dict[str, Any] = {
             "connector": row if row.pk else None,
             "vendor": vendor,
             "step": step,
-            "steps": [(one, number < at, number == at) for number, one in enumerate(steps)],
+            "steps": [
+                (one, number != at and _is_done(one, row, vendor, number < reached), number == at)
+                for number, one in enumerate(steps)
+            ],
             "back": steps[at - 1].slug if at else "",
             "form": form,
             "tables": lists,
@@ -178,6 +210,7 @@ class CatalogPages:
             form.save()
             hold.switch_on(connector, by=str(request.user))
             history.record(request.user, connector, "Set up and turned on")
+        _forget(request, connector.pk)
         return self.after_turning_on(request, connector, f"{connector.name} is on. Every event from now on goes there.")
 
     @changes("integrations.add_connector")
@@ -186,6 +219,7 @@ class CatalogPages:
         connector = self.row(pk)
         if badges.is_draft(connector) and not connector.sources.exists():
             history.record(request.user, connector, "Threw the draft away")
+            _forget(request, pk)
             connector.delete()
             messages.success(request, "The draft is gone.")
         return redirect(self.link("changelist"))

@@ -1,0 +1,83 @@
+"""The step list of the way to a new connector: a tick stands for what is really done."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from integrations.models import Connector, RegionEndpoint
+from tests.console import EMPTY_TABLES, made, person
+
+pytestmark = pytest.mark.django_db
+
+
+def steps(client: Client, row: Connector, step: str) -> dict[str, str]:
+    """The steps by name: done, here, or neither."""
+    page = client.get(f"/connectors/{row.pk}/setup/{step}/").content.decode()
+    listed = page[page.index('<ol class="steps"') :].split("</ol>")[0]
+    found = re.findall(r"<li([^>]*)>(.*?)</li>", listed)
+    words = {re.sub(r"<[^>]+>", "", inner).removesuffix(", done"): marks for marks, inner in found}
+    return {
+        name: "here" if "aria-current" in marks else "done" if "done" in marks else "" for name, marks in words.items()
+    }
+
+
+def started(client: Client, **more: Any) -> Connector:
+    client.post("/connectors/new/segment/", {"name": "New", "secret_write_key": "wk_1234567890ab", **more})
+    return Connector.objects.get(name="New")
+
+
+def test_going_back_takes_no_tick_away() -> None:
+    client = person("editor")
+    row = started(client)
+    assert steps(client, row, "region") == {
+        "Service": "done", "Keys": "done", "Region": "here", "Events": "", "Test": "", "Turn on": "",
+    }  # fmt: skip
+    region = RegionEndpoint.objects.filter(vendor="segment").first()
+    assert region is not None
+    client.post(f"/connectors/{row.pk}/setup/region/", {"region": region.pk})
+    client.post(f"/connectors/{row.pk}/setup/events/", {"other_events": "send", **EMPTY_TABLES})
+    assert steps(client, row, "keys") == {
+        "Service": "done", "Keys": "here", "Region": "done", "Events": "done", "Test": "", "Turn on": "",
+    }  # fmt: skip
+
+
+def test_a_test_that_was_left_out_has_no_tick() -> None:
+    client = person("editor")
+    row = started(client)
+    assert steps(client, row, "on")["Test"] == ""
+    Connector.objects.filter(pk=row.pk).update(tested_at=timezone.now())
+    assert steps(client, row, "on")["Test"] == "done"
+    assert steps(client, row, "keys")["Test"] == "done"
+
+
+def test_a_copy_has_no_keys_yet() -> None:
+    m, client = made(), person("editor")
+    client.post(f"/connectors/{m.connector.pk}/copy/")
+    copy = Connector.objects.exclude(pk__in=[m.connector.pk, m.paused.pk, m.off.pk, m.draft.pk]).get()
+    assert steps(client, copy, "events") == {
+        "Service": "done", "Keys": "", "Region": "done", "Events": "here", "Test": "", "Turn on": "",
+    }  # fmt: skip
+
+
+def test_the_steps_are_forgotten_with_the_draft() -> None:
+    client = person("editor")
+    row = started(client)
+    assert client.session["setup_reached"] == {str(row.pk): 1}
+    client.post(f"/connectors/{row.pk}/discard/")
+    assert client.session["setup_reached"] == {}
+
+
+def test_sending_a_test_is_the_button_until_one_was_sent() -> None:
+    client = person("editor")
+    row = started(client)
+    address = f"/connectors/{row.pk}/setup/test/"
+    assert '<a class="button" href' in client.get(address).content.decode().split("Continue without a test")[0][-120:]
+    Connector.objects.filter(pk=row.pk).update(tested_at=timezone.now())
+    page = client.get(address).content.decode()
+    assert "Continue without a test" not in page
+    assert f'<a class="button primary" href="/connectors/{row.pk}/setup/on/">Continue</a>' in page
