@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from django import forms
+from django.contrib import messages
 from django.contrib.auth import login, password_validation
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 
@@ -26,7 +29,7 @@ class SetupForm(forms.Form):
         label="Password",
         strip=False,
         help_text="At least 10 characters, not only digits, and not one of the common ones.",
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "data-strength": ""}),
     )
 
     def clean(self) -> dict[str, str]:
@@ -53,8 +56,22 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
         person = first_owner(token, **form.cleaned_data)
         if person is not None:
             login(request, person, backend=BACKEND)
+            _offer_two_step(request, person)
         return redirect("admin:index")
     return render(request, "console/setup.html", {"title": "Set up", "form": form})
+
+
+def _offer_two_step(request: HttpRequest, person: User) -> None:
+    """Beside the first look at the Overview, so that skipping it takes no press."""
+    messages.info(
+        request,
+        format_html(
+            "Welcome, {}. Turn on two-step login? A second step protects your account should somebody learn your "
+            'password. <a href="{}">Turn it on</a>, or skip it for now: it stays below your name.',
+            person.name,
+            reverse("admin:two_step"),
+        ),
+    )
 
 
 def first_owner(token: str, name: str, email: str, password: str) -> User | None:

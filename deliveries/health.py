@@ -26,7 +26,7 @@ ENOUGH = 5  # ended deliveries before a share says "not working"; also the failu
 
 LABELS = {
     "working": "Working",
-    "slow": "Slow",
+    "slow": "Slow or retrying",
     "not_working": "Not working",
     "paused": "Paused",
     "off": "Off",
@@ -55,14 +55,16 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """A code for programs, a word for the badge, and why, in a sentence."""
+    """A code for programs, a word for the badge, and why, in a sentence. ``word`` is what the badge says where the code
+    stands for several things."""
 
     code: str
     why: str
+    word: str = ""
 
     @property
     def label(self) -> str:
-        return LABELS[self.code]
+        return self.word or LABELS[self.code]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,14 +92,15 @@ def judge(facts: Facts, now: datetime) -> Health:
         return Health(code="not_working", why=f"{failed} of the last {ended} deliveries failed.")
     if facts.oldest_due is not None and now - facts.oldest_due > OVERDUE:
         minutes = int((now - facts.oldest_due).total_seconds() // 60)
-        return Health(code="slow", why=f"A delivery has been due for {minutes} minutes.")
+        return Health(code="slow", word="Slow", why=f"A delivery has been due for {minutes} minutes.")
     if facts.retrying:
         return Health(
             code="slow",
+            word="Retrying",
             why="1 delivery is retrying." if facts.retrying == 1 else f"{facts.retrying} deliveries are retrying.",
         )
     if share < GOOD:
-        return Health(code="slow", why=f"{failed} of the last {ended} deliveries failed.")
+        return Health(code="slow", word="Some fail", why=f"{failed} of the last {ended} deliveries failed.")
     if not facts.received and not facts.oldest_due:
         return Health(code="quiet", why="Nothing arrived for it in the last 24 hours.")
     return Health(code="working", why=f"{delivered} of the last {ended} deliveries arrived." if ended else "")

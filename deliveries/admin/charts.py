@@ -41,22 +41,26 @@ def stacked(bars: Sequence[Bar], summary: str) -> SafeString:
                 bar.words(),
                 _rect(LEFT + number * step, TOP, step, room, "hit"),
                 _pieces(bar, LEFT + number * step, step, room, top),
-                _text(LEFT + number * step + step / 2, HEIGHT - 6, bar.label, "middle") if number % every == 0 else "",
+                _label(LEFT + number * step + step / 2, bar.label, number // every) if number % every == 0 else "",
             )
             for number, bar in enumerate(bars)
         ),
     )
     return format_html(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>',
-        WIDTH, HEIGHT, summary, _grid(top, room), groups,
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>',
+        WIDTH, HEIGHT, summary, _grid(top, room), groups, "" if any(bar.total for bar in bars) else _nothing(room),
     )  # fmt: skip
 
 
+def _nothing(room: float) -> SafeString:
+    return _text(LEFT + (WIDTH - LEFT) / 2, TOP + room / 4, "Nothing was delivered in this time.", "middle")
+
+
 def nice(value: int) -> int:
-    """The end of an axis: 1, 2 or 5 times a power of ten, not below the value; at least 4."""
+    """The end of an axis: 1, 2 or 4 times a power of ten, not below the value; at least 4, so that half is whole."""
     power = 1
     while True:
-        for factor in (1, 2, 5):
+        for factor in (1, 2, 4):
             if factor * power >= max(value, 4):
                 return factor * power
         power *= 10
@@ -86,6 +90,12 @@ def _rect(x: float, y: float, width: float, height: float, name: str) -> SafeStr
         '<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>',
         name, round(x, 1), round(y, 1), round(width, 1), round(height, 1),
     )  # fmt: skip
+
+
+def _label(x: float, words: str, number: int) -> SafeString:
+    """A time below its bar; on a phone there is room for every other one."""
+    text = _text(x, HEIGHT - 6, words, "middle")
+    return format_html('<g class="{}">{}</g>', "less", text) if number % 2 else text
 
 
 def _text(x: float, y: float, words: str, anchor: str) -> SafeString:

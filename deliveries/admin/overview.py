@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, F, Max, Min
+from django.db.models import Count, F, Max, Min, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -103,12 +103,10 @@ def numbers(now: datetime) -> dict[str, Any]:
 
 
 def _numbers(now: datetime) -> dict[str, Any]:
-    today, before = _ended(now - DAY, now), _ended(now - 2 * DAY, now - DAY)
+    today, before = _ended(now)
     failed = Delivery.objects.filter(Among(UNUSUAL), status=Status.FAILED, created_at__gte=now - DAY)
     look = not_replayed(failed)
-    newest = Delivery.objects.filter(status=Status.DELIVERED, created_at__gte=now - DAY).order_by("-id")
-    pairs = newest.values_list("finished_at", "created_at")[:SAMPLE]
-    times = sorted((ended - made).total_seconds() * 1000 for ended, made in pairs if ended)
+    times, earlier = _times(now - DAY, now), _times(now - 2 * DAY, now - DAY)
     success, was = badges.success(*today), badges.success(*before)
     return {
         "delivered": today[0],
@@ -118,15 +116,27 @@ def _numbers(now: datetime) -> dict[str, Any]:
         "success_change": round(success - was, 1) if success is not None and was is not None else None,
         "typical": times[len(times) // 2] if times else None,
         "slowest": times[int(len(times) * 0.95)] if times else None,
+        "typical_before": earlier[len(earlier) // 2] if earlier else None,
+        "failed_before": before[1],
         "look": look[:MOST].count(),
         "look_more": MOST,
     }
 
 
-def _ended(since: datetime, until: datetime) -> tuple[int, int]:
-    rows = Delivery.objects.filter(created_at__gte=since, created_at__lt=until).order_by().values("status")
-    counts = {row["status"]: row["count"] for row in rows.annotate(count=Count("id"))}
-    return counts.get(Status.DELIVERED, 0), counts.get(Status.FAILED, 0)
+def _times(since: datetime, until: datetime) -> list[float]:
+    """How many milliseconds the newest delivered ones took, sorted."""
+    newest = Delivery.objects.filter(status=Status.DELIVERED, created_at__gte=since, created_at__lt=until)
+    pairs = newest.order_by("-created_at").values_list("finished_at", "created_at")[:SAMPLE]
+    return sorted((ended - made).total_seconds() * 1000 for ended, made in pairs if ended)
+
+
+def _ended(now: datetime) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How many were delivered and how many failed: today, and the day before."""
+    rows = Delivery.objects.filter(created_at__gte=now - 2 * DAY, created_at__lt=now).order_by().values("status")
+    today = Count("id", filter=Q(created_at__gte=now - DAY))
+    counts = {row["status"]: (row["today"], row["both"]) for row in rows.annotate(today=today, both=Count("id"))}
+    delivered, failed = counts.get(Status.DELIVERED, (0, 0)), counts.get(Status.FAILED, (0, 0))
+    return (delivered[0], failed[0]), (delivered[1] - delivered[0], failed[1] - failed[0])
 
 
 def worker(now: datetime) -> dict[str, Any]:
@@ -147,7 +157,11 @@ def first_steps(lines: list[dict[str, Any]]) -> list[tuple[str, bool, str]]:
     steps = [
         ("Your account", True, ""),
         ("Tell us where events come from", Source.objects.exists(), "integrations_source_add"),
-        ("Connect your first service", bool(lines), "integrations_connector_add"),
+        (
+            "Connect your first service",
+            any(not badges.is_draft(line["row"]) for line in lines),
+            "integrations_connector_add",
+        ),
         ("Send a test event", tried, "integrations_connector_changelist"),
         ("Tell us where to send alerts", AlertTarget.objects.exists(), "deliveries_alertrule_changelist"),
     ]

@@ -154,6 +154,32 @@
     note.textContent = found ? found.dataset.note : event.target.value && known.length ? "No recent identify event has this field." : "";
   });
 
+  /* How strong a new password is, in a word. What the server refuses it refuses all the same. */
+  const bits = (text) => {
+    const kinds = [[/[a-z]/, 26], [/[A-Z]/, 26], [/[0-9]/, 10], [/[^a-zA-Z0-9]/, 33]];
+    const each = Math.log2(kinds.reduce((sum, [kind, size]) => sum + (kind.test(text) ? size : 0), 1));
+    /* A character that repeats or continues the one before adds little. */
+    return Array.from(text).reduce((sum, one, at) => sum + each * (Math.abs(one.charCodeAt(0) - text.charCodeAt(at - 1)) < 2 ? 0.2 : 1), 0);
+  };
+  const strength = (text) => {
+    if (text.length < 10) return [1, `too short, ${10 - text.length} more to go`];
+    const found = bits(text);
+    return found < 45 ? [1, "weak"] : found < 60 ? [2, "fair"] : found < 80 ? [3, "good"] : [4, "strong"];
+  };
+  all("input[data-strength]").forEach((field) => {
+    const box = document.createElement("div");
+    box.className = "strength small";
+    box.hidden = true;
+    box.innerHTML = '<meter min="0" max="4" low="2" high="3" optimum="4" aria-label="Strength of the password"></meter> <span role="status"></span>';
+    field.after(box);
+    field.addEventListener("input", () => {
+      const [value, word] = strength(field.value);
+      box.hidden = !field.value;
+      box.firstChild.value = value;
+      box.lastChild.textContent = `Strength: ${word}`;
+    });
+  });
+
   /* Full times in the reader's own zone, on hover. */
   all("time[datetime]").forEach((part) => {
     part.title = new Date(part.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "long" });

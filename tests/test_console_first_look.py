@@ -1,0 +1,92 @@
+"""What a newcomer sees first: the set-up page, and an Overview on which nothing happened yet, or one day only."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+
+from config.models import SetupLink
+from deliveries.admin import overview
+from deliveries.admin.charts import Bar, nice, stacked
+from deliveries.health import Facts, judge
+from deliveries.models import Status
+from integrations.models import Connector, Source
+from tests.console import delivery_of, event_of, person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    cache.clear()
+
+
+def test_three_fields_lead_to_the_overview_which_offers_the_second_step() -> None:
+    link, visitor = SetupLink.issue(), Client()
+    page = visitor.get(f"/setup/{link}/", follow=True).content.decode()
+    assert page.count("data-strength") == 1
+    answers = {"name": "Ann <b>", "email": "ann@example.com", "password": "correct horse staple"}
+    overview = visitor.post(f"/setup/{link}/", answers, follow=True)
+    assert overview.redirect_chain[-1][0] == "/"
+    words = overview.content.decode()
+    assert "Welcome, Ann &lt;b&gt;. Turn on two-step login?" in words
+    assert '<a href="/two-step/">Turn it on</a>' in words
+    assert "two-step login?" not in visitor.get("/").content.decode()  # said once
+
+
+def test_where_nothing_is_connected_practice_data_is_offered_before_the_numbers() -> None:
+    page = person("owner").get("/").content.decode()
+    assert page.index("Load practice data") < page.index("Need a look")
+    assert "Nothing was delivered in this time." in page
+    assert "nothing was delivered yet" in page
+    assert "Connectors, worst first" not in page
+
+
+def test_the_numbers_are_compared_with_the_day_before() -> None:
+    source = Source.objects.create(name="website")
+    to = Connector.objects.create(name="To", vendor="segment", status_at=timezone.now())
+    yesterday = timezone.now() - timedelta(hours=30)
+    for number, (status, at, seconds) in enumerate(
+        [("delivered", yesterday, 4), ("failed", yesterday, 1), ("failed", yesterday, 1), ("delivered", None, 2)]
+    ):
+        row = delivery_of(event_of(source, number, **({"received_at": at} if at else {})), to, status)
+        row.finished_at = row.created_at + timedelta(seconds=seconds)
+        row.save()
+    found = overview.numbers(timezone.now())
+    wanted = {"delivered": 1, "ended": 1, "delivered_before": 1, "failed_before": 2, "success": 100.0}
+    wanted |= {"success_change": 66.7, "typical": 2000.0, "typical_before": 4000.0, "look": 0}
+    assert {name: found[name] for name in wanted} == wanted
+    page = person("owner").get("/").content.decode()
+    assert "typical 4 s the day before" in page
+    assert "2 failed the day before" in page
+
+
+@pytest.mark.parametrize(
+    ("facts", "label"),
+    [
+        ({"oldest_due": timedelta(minutes=6)}, "Slow"),
+        ({"retrying": 1}, "Retrying"),
+        ({"delivered": 95, "failed": 5}, "Some fail"),
+        ({"delivered": 5}, "Working"),
+    ],
+)
+def test_an_amber_badge_says_what_it_stands_for(facts: dict[str, Any], label: str) -> None:
+    now = timezone.now()
+    if "oldest_due" in facts:
+        facts = {"oldest_due": now - facts["oldest_due"]}
+    found = judge(Facts(tested=True, received=9, last=[(Status.DELIVERED, "")], **facts), now)
+    assert found.label == label
+    assert found.code == ("working" if label == "Working" else "slow")
+
+
+def test_half_of_an_axis_is_a_whole_number() -> None:
+    assert [nice(value) for value in (0, 5, 11, 90, 250)] == [4, 10, 20, 100, 400]
+    chart = stacked([Bar("10:00", {"delivered": 3})], "")
+    assert ">4</text>" in chart
+    assert ">2</text>" in chart
+    assert "Nothing was delivered" not in chart
