@@ -67,7 +67,9 @@ def test_a_newcomer_finds_fixes_and_replays(browser: Any, server: Server) -> Non
     for text in ("Ann", "ann@example.com", "correct horse staple"):
         one.type(text)
         page.keyboard.press("Tab")
+    one.sees("Strength: strong")
     one.click("button", "Create my account")
+    one.sees("Turn on two-step login?")
     one.sees("Practice data.")
     eventually(lambda: server.statuses(NAME).get("failed", 0) >= 3, "three deliveries were refused", one.left())
     problem = page.get_by_text("the key is refused")
