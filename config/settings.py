@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import environ
 from csp.constants import NONE, SELF
 
-from config.firstrun import ensure_secrets
+from config.firstrun import Env, ensure_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- Where things are -------------------------------------------------------------------------------------------------
 
-env = environ.Env()
+env = Env()
 DATA_DIR = Path(env.str("DATA_DIR", default="data")).expanduser()
 if not DATA_DIR.is_absolute():
     DATA_DIR = BASE_DIR / DATA_DIR
@@ -65,7 +64,7 @@ if not ALONE and not REDIS_URL:
 
 # --- Traffic ----------------------------------------------------------------------------------------------------------
 
-ALLOWED_PRIVATE_NETWORKS = env.list("ALLOWED_PRIVATE_NETWORKS", default=[])
+ALLOWED_PRIVATE_NETWORKS = [text.strip() for text in env.list("ALLOWED_PRIVATE_NETWORKS", default=[])]
 RETENTION_DAYS = env.int("RETENTION_DAYS", default=30)
 HOLD_DAYS = env.int("HOLD_DAYS", default=7)
 WEB_PROCESSES = 1 if SQLITE else env.int("WEB_PROCESSES", default=2)  # SQLite wants one writing web process

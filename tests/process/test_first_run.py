@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.environment import FOR_TESTS, OURS
 from tests.process.receiver import Receiver
 from tests.process.server import ROOT, START_WITHIN, STOP_WITHIN, Server
 from tests.process.waiting import eventually
@@ -112,6 +113,18 @@ def test_without_a_person_at_the_keyboard(server: Server) -> None:
     assert server.processes("worker") == []
     assert server.request("GET", "/setup/anything/")[0] in (302, 404, 410)
     assert server.store.query("SELECT email, role FROM config_user") == [("ops@example.com", "owner")]
+
+
+def test_what_is_set_to_nothing_is_as_if_not_set(server: Server) -> None:
+    """As Compose passes on what it was not given: the defaults hold, and the generated secrets stay."""
+    names = (*OURS, *FOR_TESTS, "EMAIL_URL", "EMAIL_FROM", "LOG_LEVEL", "FORWARDED_ALLOW_IPS")
+    server.extra |= {name: "" for name in names if name not in server.environment}
+    made = [server.manage("export_config") and (server.data_dir / ".env").read_text() for _ in range(2)]
+    assert made[0] == made[1]
+    server.extra["ALLOWED_PRIVATE_NETWORKS"] = "127.0.0.0/8, ::1/128"
+    server.start()
+    key = server.add("nothing", status="off", settings={"url": "http://127.0.0.1:9/"})
+    assert server.post("/v1/track", {"userId": "u1", "event": "e"}, key)[0] == 200
 
 
 def test_a_taken_port_is_told_in_words(server: Server) -> None:
