@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from deliveries import log
 from deliveries.admin import listing
 from deliveries.admin.deliveries import PERSONAL, lines
-from deliveries.models import Delivery, Event
+from deliveries.models import Delivery, Event, Status
 from integrations.admin.pages import show
 
 LOOKED_AT = 50_000  # ids back from the newest event, for an e-mail address that stands elsewhere than usual in a body
@@ -35,7 +35,7 @@ def page(request: HttpRequest) -> HttpResponse:
         except ValueError as error:
             context["error"], found = str(error), listing.Page([], None, None)
         context["page"] = found
-        context["steps"] = [(event, lines(event.went, masked=False)) for event in found.rows]
+        context["steps"] = [(event, lines(event.went, masked=False), tone(event)) for event in found.rows]
     return show(request, "console/journey.html", "Find a person", **context)
 
 
@@ -53,6 +53,17 @@ def identities(text: str) -> set[str]:
     together = Event.objects.filter(user_id__in=ids).exclude(user_id="").exclude(anonymous_id="")
     ids |= set(together.order_by("-id").values_list("anonymous_id", flat=True)[:IDS])
     return ids
+
+
+def tone(event: Any) -> str:
+    """The colour of an event's dot: the worst that has become of it and was not put right by a replay."""
+    replayed = {row.replay_of_id for row in event.went}
+    statuses = {row.status for row in event.went if row.id not in replayed}
+    if event.refused or Status.FAILED in statuses:
+        return "bad"
+    if statuses & {Status.WAITING, Status.SENDING, Status.RETRYING}:
+        return "wait"
+    return "good" if Status.DELIVERED in statuses else ""
 
 
 def _events_of(ids: set[str]) -> Any:
