@@ -90,3 +90,15 @@ def test_half_of_an_axis_is_a_whole_number() -> None:
     assert ">4</text>" in chart
     assert ">2</text>" in chart
     assert "Nothing was delivered" not in chart
+
+
+def test_what_was_never_sent_is_promised_no_tries() -> None:
+    to = Connector.objects.create(name="To", vendor="segment", status_at=timezone.now())
+    row = delivery_of(event_of(Source.objects.create(name="website"), 1), to, "skipped", "switched_off")
+    page = person("operator").get(f"/deliveries/{row.pk}/").content.decode()
+    assert "<dt>Tries</dt><dd>0</dd>" in page
+    row.status, row.sent_as = "failed", "Response Submitted"
+    row.save()
+    page = person("operator").get(f"/deliveries/{row.pk}/").content.decode()
+    assert "<dt>Tries</dt><dd>0 of at most 9</dd>" in page
+    assert "<dt>Sent as</dt>" not in page  # under its own name
