@@ -9,6 +9,7 @@ from django.core.cache import cache
 
 from integrations import selectors
 from tests import planting
+from tests.browser.test_console_in_browser import TOO_WIDE, addresses
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 
@@ -36,3 +37,17 @@ def test_nothing_planted_runs(page: Any, live_server: Any, rows: Any, text: str)
         seen += at.content().count("xss")
     assert dialogs == []
     assert seen > 50
+
+
+@pytest.mark.parametrize("look", ["light", "phone"])
+def test_a_word_without_end_widens_no_page(page: Any, live_server: Any, rows: Any, look: str) -> None:
+    planting.plant(rows, "n" * 120)
+    selectors.forget()
+    cache.clear()
+    at = page(look)
+    wide = {}
+    for path in addresses(rows):
+        at.goto(f"{live_server.url}{path}")
+        if (pixels := at.evaluate(TOO_WIDE)) > 0:
+            wide[path] = pixels
+    assert wide == {}
