@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -67,7 +68,9 @@ if not ALONE and not REDIS_URL:
 ALLOWED_PRIVATE_NETWORKS = [text.strip() for text in env.list("ALLOWED_PRIVATE_NETWORKS", default=[])]
 RETENTION_DAYS = env.int("RETENTION_DAYS", default=30)
 HOLD_DAYS = env.int("HOLD_DAYS", default=7)
-WEB_PROCESSES = 1 if SQLITE else env.int("WEB_PROCESSES", default=2)  # SQLite wants one writing web process
+# SQLite wants one writing web process. Elsewhere half of the processors: the workers want the other half, and the fewer
+# processes take events in, the more events share a commit.
+WEB_PROCESSES = 1 if SQLITE else env.int("WEB_PROCESSES", default=max(1, (os.cpu_count() or 2) // 2))
 WORKERS = env.int("WORKERS", default=2)
 # Calls a second, on average over ten seconds; 0 is no limit. Far above what one machine takes in.
 RATE_LIMIT_PER_KEY = env.int("RATE_LIMIT_PER_KEY", default=10_000)

@@ -11,12 +11,13 @@ from datetime import datetime
 from itertools import count
 from typing import Any, NamedTuple
 
+import orjson
 from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from deliveries.accept_few import store_few
 from deliveries.core.normalise import Incoming
-from deliveries.engine.writing import insert, is_sqlite, stored_time, write_transaction
+from deliveries.engine.writing import insert, is_sqlite, json_text, stored_time, write_transaction
 from deliveries.erasures import Erasure
 from integrations import selectors
 from integrations.models import Connector, Source
@@ -35,6 +36,14 @@ FIRST_STATUS = {
     Connector.Status.OFF.value: ("skipped", "switched_off", TURNED_OFF),
 }
 STORE_TRIES = 5
+# AUTOINCREMENT's own counter: ids of deleted rows do not come back.
+LOOK_IN_SQLITE = """
+    SELECT
+        (SELECT json_group_array(json_array(message_id, source_id)) FROM deliveries_event
+            WHERE message_id IN (SELECT value FROM json_each(?))),
+        (SELECT seq FROM sqlite_sequence WHERE name = 'deliveries_event'),
+        (SELECT number FROM integrations_configversion WHERE id = 1)
+"""
 FEW = 50  # events that are stored in one statement on PostgreSQL
 
 
@@ -179,17 +188,11 @@ def _look(wanted: Sequence[tuple[Accepted, Incoming]]) -> _Findings:
 
 
 def _look_in_sqlite(keys: list[tuple[str, int]], times: Mapping[datetime, Any]) -> _Findings:
-    database = connection.connection  # Django's wrapper around the driver costs more than the queries
-    stored: set[tuple[str, int]] = set()
-    for start in range(0, len(keys), 500):
-        part = [message_id for message_id, _ in keys[start : start + 500]]
-        marks = ",".join("?" * len(part))
-        query = f"SELECT message_id, source_id FROM deliveries_event WHERE message_id IN ({marks})"  # noqa: S608 - question marks
-        stored.update(database.execute(query, part))
-    # AUTOINCREMENT's own counter: ids of deleted rows do not come back.
-    last = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'deliveries_event'").fetchone()
-    version = database.execute("SELECT number FROM integrations_configversion WHERE id = 1").fetchone()
-    return _Findings(stored, count((last[0] if last else 0) + 1), version[0] if version else 0, times)
+    """All in one row: the driver gives up Python's lock for each, and must win it back."""
+    database = connection.connection  # Django's wrapper around the driver costs more than the query
+    stored, last, version = database.execute(LOOK_IN_SQLITE, [json_text([message_id for message_id, _ in keys])]).fetchone()
+    known = {(message_id, source_id) for message_id, source_id in orjson.loads(stored)}
+    return _Findings(known, count((last or 0) + 1), version or 0, times)
 
 
 def _look_in_postgresql(keys: list[tuple[str, int]], events: int, times: Mapping[datetime, Any]) -> _Findings:

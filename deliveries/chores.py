@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from deliveries import queue
-from deliveries.engine.writing import checkpoint, write_transaction
+from deliveries.engine.writing import OFTEN, checkpoint, write_transaction
 from integrations.models import WriteKey
 
 log = logging.getLogger("signalbox.ingest")
@@ -27,7 +27,7 @@ class Chores:
     def __init__(self) -> None:
         self._asked: SimpleQueue[set[int] | None] = SimpleQueue()  # None: the end
         self._used: dict[int, float] = {}
-        self._checkpoint_at = 0.0
+        self._checked, self._pause = time.monotonic(), OFTEN  # the last checkpoint, and until the next
         self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
 
     def start(self) -> None:
@@ -63,8 +63,10 @@ class Chores:
         try:
             queue.wake(timezone.now())
             self._note_use(keys)
-            if time.monotonic() >= self._checkpoint_at:
-                self._checkpoint_at = time.monotonic() + checkpoint()
+            since = time.monotonic() - self._checked
+            if since >= self._pause:
+                self._pause = checkpoint(since)
+                self._checked = time.monotonic()
         except DatabaseError:
             log.warning("The workers could not be woken; the sweep will", exc_info=True)
             connection.close()

@@ -30,7 +30,7 @@ def sweep(now: datetime) -> None:
     soonest = min(due_times(active).values(), default=None)
     if soonest is not None and soonest <= now + timedelta(seconds=65):
         queue.wake(now)
-    checkpoint()
+    checkpoint(60)
     problems.check(now, alerts.tell)  # last: a mail server that does not answer delays nothing else
 
 

@@ -21,7 +21,7 @@ import orjson
 from django.db import DatabaseError, connection, transaction
 
 ROWS_A_STATEMENT = 100, 10, 1  # few sizes, so that the driver keeps them all prepared
-OFTEN, SELDOM = 1.0, 10.0  # seconds between checkpoints, by whether there were
+OFTEN, SELDOM = 1.0, 10.0  # seconds between checkpoints, so that there are
 MANY_PAGES = 8_000  # in the write-ahead log
 _local = threading.local()
 
@@ -61,7 +61,7 @@ def _statement(table: str, columns: str, rows: int) -> str:
     return f"INSERT INTO {table} ({columns}) VALUES {','.join([marks] * rows)}"  # noqa: S608 - names of our own
 
 
-def json_text(ids: Sequence[int]) -> str:
+def json_text(ids: Sequence[int] | Sequence[str]) -> str:
     """Ids as one parameter, for SQLite's ``json_each``."""
     return orjson.dumps(ids).decode()
 
@@ -78,30 +78,46 @@ def write_transaction(*, wait: bool = True) -> Iterator[None]:
         with connection.wrap_database_errors, transaction.atomic():
             yield
         return
+    with _writing_alone(wait=wait), connection.wrap_database_errors, transaction.atomic():
+        yield
+
+
+@contextmanager
+def _writing_alone(*, wait: bool = True) -> Iterator[None]:
+    """On SQLite: no other hot writer is in a transaction meanwhile."""
     descriptor = _lock_file()
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise Busy from None
     try:
-        with connection.wrap_database_errors, transaction.atomic():
-            yield
+        yield
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def checkpoint() -> float:
-    """Move SQLite's write-ahead log into the database, outside anybody's commit. Returns the seconds after which to do
-    it again. Nothing on PostgreSQL.
+def checkpoint(since: float) -> float:
+    """Move SQLite's write-ahead log into the database, outside anybody's commit. ``since`` is how many seconds ago that
+    was done; returns after how many to do it again. Nothing on PostgreSQL.
 
-    It flushes the disk, and every commit meanwhile waits for that: so no more often than the log's growth asks for.
+    It flushes the disk, and every commit meanwhile waits for that: so no more often than the log's growth asks for. A
+    log that has grown begins anew: what is little by then is moved while nobody writes. Else it would grow as long as
+    somebody writes, and to flush a file that grows takes twice as long, with ten times as many long waits.
     """
     if not is_sqlite() or connection.in_atomic_block:
         return SELDOM
+    pages = _checkpoint()
+    if pages >= MANY_PAGES // 2:
+        with _writing_alone():
+            _checkpoint()
+    return min(SELDOM, max(OFTEN, since * MANY_PAGES / max(pages, 1)))
+
+
+def _checkpoint() -> int:
+    """The pages that the log had."""
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        _, pages, _ = cursor.fetchone()
-    return OFTEN if pages >= MANY_PAGES else SELDOM
+        return int(cursor.fetchone()[1])
 
 
 @contextmanager
@@ -125,7 +141,7 @@ def _checkpoint_until(ended: threading.Event) -> None:
     try:
         while not ended.wait(pause):
             try:
-                pause = checkpoint()
+                pause = checkpoint(pause)
             except DatabaseError:  # somebody has the database for long: the next one does it
                 connection.close()
     finally:
