@@ -86,9 +86,6 @@ class GroupWriter:
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
         waiting = _Waiting(accepted, answer, size)
-        if len(accepted.events) >= MANY_EVENTS:
-            self._hand_over([waiting])
-            return answer
         self._gathered.append(waiting)
         if len(self._gathered) == 1:
             self._since = time.monotonic()
@@ -103,7 +100,8 @@ class GroupWriter:
             loop.call_soon(self._round, loop, count, context=self._context)
             return
         group, self._gathered = self._gathered, []
-        here = self._in_loop and not self._waiting and time.monotonic() >= self._here_from
+        few = sum(len(waiting.accepted.events) for waiting in group) < MANY_EVENTS
+        here = few and self._in_loop and not self._waiting and time.monotonic() >= self._here_from
         if here and self._store_here(group):
             return
         self._hand_over(group)
