@@ -11,6 +11,9 @@ from django.utils import timezone
 
 from benchmarks import console_pages
 from config.models import SetupLink, User
+from deliveries.accept import Accepted, accept_now
+from deliveries.core import normalise
+from deliveries.engine.drain import Drain
 from deliveries.models import Delivery, Resumption
 from integrations.models import Connector
 from tests.browser.conftest import LOOKS, PASSWORD
@@ -24,6 +27,7 @@ PIECES = {
     "deliveries_delivery_result",
 }
 KILOBYTES, REQUESTS = 150, 12
+VIEWED = {"type": "track", "event": "Flow Viewed", "userId": "user_1", "messageId": "viewed-1"}
 
 
 def addresses(m: Any) -> list[str]:
@@ -149,8 +153,18 @@ def tab_to(page: Any, words: str, most: int = 120) -> None:
     raise AssertionError(f"“{words}” cannot be reached with Tab on {page.url}")
 
 
+def press_on(page: Any, words: str, arrives: str = "") -> None:
+    """Tab to what says ``words`` and press Enter; wait for the address, where one is named."""
+    tab_to(page, words)
+    page.keyboard.press("Enter")
+    if arrives:
+        page.wait_for_url(arrives)
+
+
 def test_main_path_by_keyboard(page: Any, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sign in, add a connector, turn it on, see a failure, put in a new key, replay."""
+    """Sign in, add a connector with an old key, test it, turn it on, see a failure, put in the right key, test it,
+    replay, and see green. Between the pages, too, by Tab and Enter alone."""
+    rows.connector.sources.clear()  # the website's event goes to the new connector alone
     monkeypatch.setattr("deliveries.queue.wake", lambda *args, **kwargs: None)
     at = page("light", "/login/?next=/connectors/", signed_in=False)
     at.keyboard.type("owner@example.com")
@@ -158,58 +172,60 @@ def test_main_path_by_keyboard(page: Any, rows: Any, monkeypatch: pytest.MonkeyP
     at.keyboard.type(PASSWORD)
     at.keyboard.press("Enter")
     at.wait_for_url(lambda url: "?" not in url)
-    tab_to(at, "Add a connector")
-    at.keyboard.press("Enter")
-    at.wait_for_url("**/connectors/new/")
-    tab_to(at, "Webhook")
-    at.keyboard.press("Enter")
-    at.wait_for_url("**/new/webhook/")
-    tab_to(at, "Address")
-    at.keyboard.type("https://hooks.example.com/in")
-    tab_to(at, "Save and continue")
-    at.keyboard.press("Enter")
-    at.wait_for_url("**/setup/events/")
-    tab_to(at, "Add an event")
-    at.keyboard.press("Enter")
+    press_on(at, "Add a connector", "**/connectors/new/")
+    press_on(at, "Practice service", "**/new/practice/")
+    tab_to(at, "How it behaves")
+    at.keyboard.type("Wants the right key")
+    tab_to(at, "Key")
+    at.keyboard.type("practice-key-old")
+    press_on(at, "Save and continue", "**/setup/events/")
+    press_on(at, "Add an event")
     at.keyboard.type("Flow Viewed")
-    tab_to(at, "Save and continue")
-    at.keyboard.press("Enter")
-    at.wait_for_url("**/setup/test/")
-    tab_to(at, "Continue without a test")
-    at.keyboard.press("Enter")
-    at.wait_for_url("**/setup/on/")
+    press_on(at, "Save and continue", "**/setup/test/")
+    press_on(at, "Send a test event")
+    at.wait_for_selector("text=Practice service refused the key")
+    press_on(at, "Continue", "**/setup/on/")
     tab_to(at, "website")
     at.keyboard.press("Space")
-    tab_to(at, "Turn on")
-    at.keyboard.press("Enter")
+    press_on(at, "Turn on")
     at.wait_for_selector("text=is on.")
-    row = Connector.objects.get(name="Webhook – production")
+    row = Connector.objects.get(name="Practice service – production")
     assert (row.status, [rule.name for rule in row.rules.all()]) == ("active", ["Flow Viewed"])
 
-    at.goto(at.url.split("/connectors")[0] + "/deliveries/?view=look")
+    now = timezone.now()
+    accept_now(Accepted(rows.source.pk, now, [normalise.normalise(VIEWED, normalise.envelope(now, {}))]))
+    Drain(seconds=5).run()
+    failed = Delivery.objects.get(connector=row)
+    press_on(at, "Deliveries", "**/deliveries/")
+    press_on(at, "Need a look", "**/deliveries/?view=look")
     at.keyboard.press("j")
     at.keyboard.press("Enter")
-    at.wait_for_url(f"**/deliveries/{rows.failed.pk}/")
-    assert "refused the write key" in at.inner_text("main")
-    tab_to(at, "Open connector")
-    at.keyboard.press("Enter")
-    at.wait_for_url(f"**/connectors/{rows.connector.pk}/")
-    tab_to(at, "Write key")
-    at.keyboard.type("fresh_key_12345678")
-    tab_to(at, "Save changes")
-    at.keyboard.press("Enter")
-    at.wait_for_selector("text=Saved")
-    assert Connector.objects.get(pk=rows.connector.pk).secrets == {"write_key": "fresh_key_12345678"}
+    at.wait_for_url(f"**/deliveries/{failed.pk}/")
+    assert "Practice service refused the API key." in at.inner_text("main")
+    press_on(at, "Open connector", f"**/connectors/{row.pk}/")
+    tab_to(at, "How it behaves")  # the page's own index has a link that says Keys
+    tab_to(at, "Key")
+    at.keyboard.type("practice-key-ok")
+    press_on(at, "Save changes")
+    at.wait_for_selector("text=Saved: Key.")
+    press_on(at, "Send a test event", "**/test/")
+    press_on(at, "Send a test event")
+    at.wait_for_selector("text=Practice service accepted the event")
 
-    at.goto(at.url.split("/connectors")[0] + f"/deliveries/{rows.failed.pk}/")
-    tab_to(at, "Replay this event")
+    press_on(at, "Deliveries", "**/deliveries/")
+    press_on(at, "Need a look", "**/deliveries/?view=look")
+    at.keyboard.press("j")
     at.keyboard.press("Enter")
+    at.wait_for_url(f"**/deliveries/{failed.pk}/")
+    press_on(at, "Replay this event")
     tab_to(at, "Replay")
     while at.evaluate("document.activeElement.type") != "submit":
         at.keyboard.press("Tab")
     at.keyboard.press("Enter")
     at.wait_for_selector("text=is on its way")
-    assert rows.failed.replays.count() == 1
+    Drain(seconds=5).run()
+    at.wait_for_selector("[aria-labelledby=result-title] .pill:has-text('Delivered')")
+    assert failed.replays.get().status == "delivered"
 
 
 def test_preview_follows_what_is_typed(page: Any, rows: Any) -> None:
