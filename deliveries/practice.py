@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
-from deliveries import alerts, books, hold, problems, queue, tally
+from deliveries import books, hold, queue, tally
 from deliveries.accept import Accepted, accept_now
 from deliveries.alarm import Problem
 from deliveries.core import normalise
@@ -28,7 +28,6 @@ from integrations.history import Change
 from integrations.models import Connector, EventRule, Source
 
 SOURCE = "Practice website"
-LOOK_EVERY = 5  # events
 SECONDS = 60  # one event in each of them, then …
 EVERY = 30  # … one in so many, while somebody looks on
 # What the console keeps of counts for a while; it is wrong once the practice data is gone.
@@ -106,17 +105,12 @@ def _forget(which: Q) -> None:
 
 
 def send(seconds: int = SECONDS) -> None:
-    """One event a second, as a website's visitors would cause them, until the time is up or it is removed.
-
-    What goes wrong with them is a problem at once, not at the next sweep: people look at the first minute.
-    """
+    """One event a second, as a website's visitors would cause them, until the time is up or it is removed."""
     source = _sources().first()
-    for number, document in enumerate(_documents(range(seconds)), start=1):
+    for document in _documents(range(seconds)):
         if source is None or stopping() or not _accept(source, document, timezone.now()):
             return
         time.sleep(1)
-        if number % LOOK_EVERY == 0:
-            problems.check(timezone.now(), alerts.tell)
 
 
 def send_one(now: datetime) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -100,12 +101,8 @@ def check(now: datetime, tell: Tell) -> None:
             problem.state, problem.ended_at = Problem.State.SOLVED, now
             problem.save(update_fields=["state", "ended_at"])
             tell(problem, "ended")
-        elif problem.state == Problem.State.OPEN and problem.told_at is None:  # see raise_now
-            _told(problem, now)
-            tell(problem, "opened")
-        elif problem.state == Problem.State.OPEN and problem.told_at and now - problem.told_at >= REMIND:
-            _told(problem, now)
-            tell(problem, "reminder")
+        elif problem.state == Problem.State.OPEN and (what := _news(problem, now)) and _told(problem, now):
+            tell(problem, what)
 
 
 def raise_now(connector_id: int, kind: str, now: datetime) -> None:
@@ -121,6 +118,25 @@ def raise_now(connector_id: int, kind: str, now: datetime) -> None:
         warnings.update(state=Problem.State.SOLVED, ended_at=now)
     _open(Found(connector_id, kind), now, None)
     transaction.on_commit(queue.sweep_soon)
+
+
+def raise_refused(connector_ids: Iterable[int], now: datetime) -> None:
+    """Open a problem for each of the connectors whose key was refused, by the rule that a check goes by; told as above.
+
+    Asked with every refusal that is recorded, so one that has its problem already costs a single look-up.
+    """
+    from deliveries import queue
+
+    known = Problem.objects.filter(connector__in=connector_ids, kind=Kind.KEY, state__in=["open", "seen"])
+    new = set(connector_ids) - set(known.values_list("connector_id", flat=True))
+    if not new:
+        return
+    limits = Limits(rules(store=True), AlertRule.objects.filter(connector__in=new))
+    found = list(_refused(_failed(now).filter(connector__in=new, cause=Cause.KEY_REFUSED), limits))
+    for one in found:
+        _open(one, now, None)
+    if found:
+        transaction.on_commit(queue.sweep_soon)
 
 
 def look(limits: Limits, now: datetime) -> Iterator[Found]:
@@ -170,23 +186,37 @@ def look(limits: Limits, now: datetime) -> Iterator[Found]:
 def _failures(limits: Limits, now: datetime) -> Iterator[Found]:
     ended = Delivery.objects.filter(created_at__gte=now - LOOK_BACK, finished_at__gte=now - WINDOW).order_by()
     delivered = dict(ended.filter(status=Status.DELIVERED).values_list("connector_id").annotate(count=Count("id")))
-    failed = Delivery.objects.filter(Among(UNUSUAL), status=Status.FAILED, finished_at__gte=now - WINDOW).order_by()
-    rows = list(
-        failed.values("connector_id", "cause").annotate(count=Count("id"), sample=Max("id"), last=Max("finished_at"))
-    )
+    rows = list(_failed(now))
     total: dict[int, int] = {}
     for row in rows:
         total[row["connector_id"]] = total.get(row["connector_id"], 0) + row["count"]
+    yield from _refused((row for row in rows if row["cause"] == Cause.KEY_REFUSED), limits)
     for row in rows:
-        key, count = row["connector_id"], row["count"]
-        refused = row["cause"] == Cause.KEY_REFUSED
-        limit = limits.of(Kind.KEY if refused else Kind.FAILING, key)
-        if limit is None:
+        key = row["connector_id"]
+        limit = limits.of(Kind.FAILING, key)
+        if limit is None or row["cause"] == Cause.KEY_REFUSED:
             continue
         share = 100 * total[key] / (total[key] + delivered.get(key, 0))
-        if count >= limit if refused else total[key] >= ENOUGH and share >= limit:
-            kind = Kind.KEY if refused else Kind.FAILING
-            yield Found(key, kind.value, row["cause"], count, row["sample"], row["last"])
+        if total[key] >= ENOUGH and share >= limit:
+            yield _found(row, Kind.FAILING)
+
+
+def _failed(now: datetime) -> Any:
+    """What failed within the window, by connector and cause."""
+    rows = Delivery.objects.filter(Among(UNUSUAL), status=Status.FAILED, finished_at__gte=now - WINDOW).order_by()
+    counted = rows.values("connector_id", "cause")
+    return counted.annotate(count=Count("id"), sample=Max("id"), last=Max("finished_at"))
+
+
+def _refused(rows: Iterable[dict[str, Any]], limits: Limits) -> Iterator[Found]:
+    for row in rows:
+        limit = limits.of(Kind.KEY, row["connector_id"])
+        if limit is not None and row["count"] >= limit:
+            yield _found(row, Kind.KEY)
+
+
+def _found(row: dict[str, Any], kind: AlertRule.Kind) -> Found:
+    return Found(row["connector_id"], kind.value, row["cause"], row["count"], row["sample"], row["last"])
 
 
 def _quiet(connector_id: int, since: datetime) -> bool:
@@ -234,9 +264,17 @@ def _refresh(problem: Problem, one: Found, now: datetime) -> None:
     Problem.objects.filter(pk=problem.pk).update(**values)
 
 
-def _told(problem: Problem, now: datetime) -> None:
-    problem.told_at = now
-    problem.save(update_fields=["told_at"])
+def _news(problem: Problem, now: datetime) -> str:
+    """What there is to tell of a problem that goes on: that it was opened (see raise_now), or once more that it is."""
+    if problem.told_at is None:
+        return "opened"
+    return "reminder" if now - problem.told_at >= REMIND else ""
+
+
+def _told(problem: Problem, now: datetime) -> bool:
+    """Whether this check is the one that tells: another worker's may have come first."""
+    before, problem.told_at = problem.told_at, now
+    return bool(Problem.objects.filter(pk=problem.pk, told_at=before).update(told_at=now))
 
 
 def _over(problem: Problem, now: datetime) -> bool:

@@ -132,13 +132,12 @@ def test_removal_leaves_no_row_behind(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_goes_wrong_is_a_problem_before_the_next_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     practice.load("Ann")
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    connector = Connector.objects.get(name__startswith="Hello Customer")
-    failed = delivery_of(event_of(Source.objects.get(name=practice.SOURCE), 1), connector, "failed", "key_refused")
-    practice.send(4)
+    practice.send(2)
     assert not Problem.objects.exists()
-    practice.send(5)
+    Drain(seconds=3).run()
+    failed = Delivery.objects.get(connector__name__startswith="Hello Customer", status="failed")
     found = Problem.objects.values_list("connector", "kind", "sample")
-    assert list(found) == [(connector.pk, "key_refused", failed.pk)]
+    assert list(found) == [(failed.connector_id, "key_refused", failed.pk)]
 
 
 def test_what_comes_in_while_it_is_removed_is_removed_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,8 +72,8 @@ def test_warned_before_and_told_when_it_happens_and_all_is_held(
     with django_capture_on_commit_callbacks(execute=True):
         now = run(service, monkeypatch)
     to.refresh_from_db()
-    assert (to.status, live()) == ("active", ["stopping"])
-    lane, problem = Lane.objects.get(connector=to), Problem.objects.get()
+    assert (to.status, live()) == ("active", ["key_refused", "stopping"])
+    lane, problem = Lane.objects.get(connector=to), Problem.objects.get(kind="stopping")
     assert lane.stops_at is not None
     assert abs(lane.stops_at - problem.opened_at - WARNED_FOR) < timedelta(seconds=1)
     assert "deliveries.tasks.sweep" in asked
@@ -142,5 +142,5 @@ def test_who_does_not_want_to_hear_of_it_does_not(to: Connector, monkeypatch: py
     problems.rules(store=True)
     AlertRule.objects.filter(kind="stopping").update(enabled=False)
     run(Service(), monkeypatch)
-    assert live() == []
+    assert live() == ["key_refused"]
     assert Lane.objects.get(connector=to).stops_at is not None

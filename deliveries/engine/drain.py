@@ -198,7 +198,9 @@ class Drain:
         by_connector: dict[int, list[Result]] = defaultdict(list)
         for result in results:
             by_connector[result.claimed.connector_id].append(result)
-        warned, reasons = rest.note(by_connector, now)
+        warned, reasons, refused = rest.note(by_connector, now)
+        if refused:
+            problems.raise_refused(refused, now)
         for connector_id in by_connector:
             lane = self.lanes[connector_id]
             if lane.hurt or lane.failing or connector_id in warned or connector_id in reasons:

@@ -69,10 +69,12 @@ def is_fault(verdict: Verdict | None) -> bool:
 
 
 class Noted(NamedTuple):
-    """Connectors that are about to be stopped from now on, and those that must be stopped, with the reason."""
+    """Connectors that are about to be stopped from now on, those that must be stopped, with the reason, and those whose
+    key was refused."""
 
     warned: set[int]
     stopped: dict[int, str]
+    refused: set[int]
 
 
 def note(results: Mapping[int, Sequence[Result]], now: datetime) -> Noted:
@@ -82,7 +84,7 @@ def note(results: Mapping[int, Sequence[Result]], now: datetime) -> Noted:
     its own would keep the drain from serving the healthy ones.
     """
     rows = {row.connector_id: row for row in Lane.objects.filter(connector_id__in=list(results))}
-    noted = Noted(set(), {})
+    noted = Noted(set(), {}, set())
     changed: list[Lane] = []
     for connector_id, own in sorted(results.items()):
         row = rows.get(connector_id) or Lane(connector_id=connector_id)
@@ -91,6 +93,8 @@ def note(results: Mapping[int, Sequence[Result]], now: datetime) -> Noted:
             noted.warned.add(connector_id)
         elif reason:
             noted.stopped[connector_id] = reason[:300]
+        if row.key_refusals:
+            noted.refused.add(connector_id)
     _save(changed, set(rows))
     return noted
 
