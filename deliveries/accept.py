@@ -190,7 +190,8 @@ def _look(wanted: Sequence[tuple[Accepted, Incoming]]) -> _Findings:
 def _look_in_sqlite(keys: list[tuple[str, int]], times: Mapping[datetime, Any]) -> _Findings:
     """All in one row: the driver gives up Python's lock for each, and must win it back."""
     database = connection.connection  # Django's wrapper around the driver costs more than the query
-    stored, last, version = database.execute(LOOK_IN_SQLITE, [json_text([message_id for message_id, _ in keys])]).fetchone()
+    wanted = json_text([message_id for message_id, _ in keys])
+    stored, last, version = database.execute(LOOK_IN_SQLITE, [wanted]).fetchone()
     known = {(message_id, source_id) for message_id, source_id in orjson.loads(stored)}
     return _Findings(known, count((last or 0) + 1), version or 0, times)
 

@@ -117,11 +117,9 @@ class GroupWriter:
         try:
             _prepare_connection(busy_ms=5)
             store([waiting.accepted for waiting in group], wait=False)
-        except (Busy, DatabaseError) as e:
-            print(f'BUSY {time.monotonic():.3f} {e!r} n={len(group)}', flush=True)
+        except (Busy, DatabaseError):
             return False  # the thread waits, tries again and says what is wrong
         now = time.monotonic()
-        if now - began > 0.004: print(f'STORE {now:.3f} {1000*(now-began):.1f} cpu {1000*(time.thread_time()-computed):.1f} n={len(group)}', flush=True)
         if now - began - (time.thread_time() - computed) > SLOW_DISK:
             self._here_from = now + SLOW_FOR
         _resolve([waiting.answer for waiting in group], None)
@@ -160,8 +158,7 @@ class GroupWriter:
 
     def _store(self, group: list[_Waiting]) -> None:
         try:
-            b=time.monotonic(); _store_patiently([waiting.accepted for waiting in group]); b2=time.monotonic()
-            if is_sqlite() or b2-b>0.006: print(f'THREAD {b2:.3f} {1000*(b2-b):.1f} n={len(group)}', flush=True)
+            _store_patiently([waiting.accepted for waiting in group])
         except DatabaseError as error:
             if len(group) > 1 and not isinstance(error, OperationalError | InterfaceError):
                 for waiting in group:  # one bad event must not fail the others' requests
