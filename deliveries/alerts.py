@@ -91,7 +91,7 @@ def _sentences(problem: Problem) -> str:
         vendor_label=vendor.label if vendor else problem.connector.vendor,
         connector_name=problem.connector.name,
         detail=problem.sample.detail if problem.sample else "",
-    )
+    ).of_many()
     return f"{said.headline} {said.explanation}\nWhat to do: {said.what_to_do}"
 
 

@@ -267,4 +267,4 @@ def _words(
         http_status=call.response_status if call else None,
         duration_ms=call.duration_ms if call else None,
         tries=1 if call else 0,
-    )
+    ).of_a_test()

@@ -109,3 +109,13 @@ def test_from_the_deliveries_of_a_replay_only_its_own_are_meant(to: Connector) -
     assert "Replay 3 events" in preview
     assert f"of replay {job.pk}" in preview
     assert hidden(preview)["replay"] == str(job.pk)
+
+
+def test_where_nothing_is_left_to_replay_the_page_says_why(to: Connector) -> None:
+    alone = Delivery.objects.get(cause="data_refused")
+    one = person("operator").get("/replays/new/?status=failed&cause=data_refused").content.decode()
+    assert "<h1>Replay 1 event</h1>" in one
+    delivery_of(alone.event, to, "delivered", replay_of=alone)
+    none = person("operator").get("/replays/new/?status=failed&cause=data_refused").content.decode()
+    assert "<h1>Nothing to replay</h1>" in none
+    assert "There is nothing to replay here. 1 event was delivered since." in none

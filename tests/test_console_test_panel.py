@@ -58,6 +58,8 @@ def test_a_refused_key_is_said_in_words(m: Any, http: Any) -> None:
     http.post(BATCH, status=401, json={"message": "nope"})
     html = send(m, "operator").content.decode()
     assert "Segment refused the write key." in html
+    assert "paste a fresh write key, then send the test event again." in html
+    assert "replay this delivery" not in html
     assert "wk_very_secret_1234" not in html
 
 

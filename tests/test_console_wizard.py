@@ -186,3 +186,10 @@ def test_something_else_leads_to_a_webhook_whatever_is_searched_for() -> None:
     for query in ("", "?q=nothing+is+called+that"):
         page = person("editor").get(f"/connectors/new/{query}").content.decode()
         assert page.count("Something else → Webhook") == 1
+
+
+def test_the_catalog_counts_what_is_connected_and_no_draft() -> None:
+    made()  # four Segment connectors, one of them never finished
+    page = person("editor").get("/connectors/new/")
+    assert {vendor.slug: count for vendor, count in page.context["sending"]}["segment"] == 3
+    assert [row.name for row in page.context["drafts"]] == ["Draft"]

@@ -131,6 +131,7 @@ def test_an_alert_says_what_to_do_and_a_target_that_fails_keeps_its_error(connec
     assert bad.last_error
     assert [message.subject for message in mail.outbox] == ["[Signalbox] Problem: warehouse: the key is refused"]
     assert "What to do:" in mail.outbox[0].body
+    assert "replay this delivery" not in mail.outbox[0].body  # it stands for all that failed alike
 
 
 def test_a_connectors_own_rule_counts_for_it_alone(connector: Connector, now: datetime) -> None:

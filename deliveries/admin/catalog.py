@@ -6,6 +6,7 @@ loses nothing. The last step chooses the sources and turns it on.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -99,21 +100,20 @@ class CatalogPages:
 
     def catalog(self: Any, request: HttpRequest) -> HttpResponse:
         demand(request, ADD)
-        connected = dict(
-            Connector.objects.filter(archived_at=None).order_by().values_list("vendor").annotate(count=Count("id"))
-        )
+        rows = list(Connector.objects.filter(archived_at=None))
+        drafts = [row for row in rows if badges.is_draft(row)]
+        connected = Counter(row.vendor for row in rows if not badges.is_draft(row))
         sourced = dict(Source.objects.order_by().values_list("vendor").annotate(count=Count("id")))
         search = request.GET.get("q", "").strip().lower()
         found = [
             vendor for vendor in registry.vendors().values() if search in f"{vendor.label} {vendor.summary}".lower()
         ]
-        drafts = [row for row in Connector.objects.filter(archived_at=None, status="off") if badges.is_draft(row)]
         return self.show(
             request,
             "console/catalog.html",
             "Add a connector",
             crumbs=self.crumbs(),
-            sending=[(vendor, connected.get(vendor.slug, 0)) for vendor in found if vendor.sends],
+            sending=[(vendor, connected[vendor.slug]) for vendor in found if vendor.sends],
             receiving=[(vendor, sourced.get(vendor.slug, 0)) for vendor in found if vendor.receives],
             drafts=drafts,
             search=search,

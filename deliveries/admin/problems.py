@@ -60,7 +60,7 @@ class ProblemAdmin(PageAdmin):
         said = problem_words.of(problem.kind, problem.opened_at)
         if problem.sample is not None and problem.connector is not None:
             problem.sample.connector = problem.connector
-            said = explained.sentences(problem.sample, list(problem.sample.log.all()), timezone.now())
+            said = explained.sentences(problem.sample, list(problem.sample.log.all()), timezone.now()).of_many()
         crumbs = [("Problems", self.link("changelist"))]
         return self.show(request, "console/problem.html", problem.title, problem=problem, said=said, crumbs=crumbs)
 

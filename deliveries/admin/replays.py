@@ -80,7 +80,7 @@ class ReplayAdmin(PageAdmin):
             for row in connectors
             if (vendor := registry.get(row.vendor)) is not None and not vendor.deduplicates
         ]
-        return self.show(request, "console/replay_new.html", f"Replay {preview['total']} events", **context)
+        return self.show(request, "console/replay_new.html", _title(preview["total"]), **context)
 
     @changes("deliveries.replay_delivery")
     def start(self, request: HttpRequest) -> HttpResponse:
@@ -155,6 +155,10 @@ def _filtered(params: Mapping[str, str], names: Mapping[str, str]) -> QuerySet[R
 
 def _connector_names() -> dict[str, str]:
     return {str(key): name for key, name in Connector.objects.values_list("id", "name")}
+
+
+def _title(events: int) -> str:
+    return f"Replay {events:,} event{'' if events == 1 else 's'}".replace(",", " ") if events else "Nothing to replay"
 
 
 def in_words(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:

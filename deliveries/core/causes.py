@@ -24,6 +24,15 @@ class Explanation:
     explanation: str
     what_to_do: str
 
+    def of_a_test(self) -> Explanation:
+        """The same where a test failed: it is no delivery, and is sent again rather than replayed."""
+        todo = self.what_to_do.replace(f"send a test event, {words.REPLAY}", words.REPLAY)
+        return replace(self, what_to_do=todo.replace(words.REPLAY, "then send the test event again."))
+
+    def of_many(self) -> Explanation:
+        """The same where it stands for all that failed alike."""
+        return replace(self, what_to_do=self.what_to_do.replace(words.REPLAY, "then replay what failed."))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Facts:

@@ -53,16 +53,20 @@ def rows() -> Any:
 
 
 @pytest.fixture
-def page(browser: Any, live_server: Any, rows: Any) -> Iterator[Callable[..., Any]]:
+def page(request: pytest.FixtureRequest, browser: Any, live_server: Any, rows: Any) -> Iterator[Callable[..., Any]]:
     """Opens a page of a certain look, signed in unless told otherwise; at the end there must have been no error in the
     console of any page beside it either."""
     contexts, errors = [], []
+    expected = request.node.get_closest_marker("answers")
+    refused = (*NOT_THERE, *(expected.args if expected else ()))
 
     def open_page(look: str = "light", path: str = "/", signed_in: bool = True) -> Any:
         width, height, scheme = LOOKS[look]
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         contexts.append(context)
-        context.on("console", lambda said: errors.append((said.page.url, said.text)) if is_error(said) else None)
+        context.on(
+            "console", lambda said: errors.append((said.page.url, said.text)) if is_error(said, refused) else None
+        )
         context.on("weberror", lambda error: errors.append((error.page.url, str(error.error))))
         if signed_in:
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session(), "url": live_server.url}])
@@ -76,9 +80,9 @@ def page(browser: Any, live_server: Any, rows: Any) -> Iterator[Callable[..., An
     assert errors == []
 
 
-def is_error(said: Any) -> bool:
+def is_error(said: Any, refused: tuple[str, ...]) -> bool:
     """Chromium says so too when a page is not there, as it should not be."""
-    return said.type == "error" and not said.location["url"].endswith(NOT_THERE)
+    return said.type == "error" and not said.location["url"].endswith(refused)
 
 
 def session() -> str:
