@@ -1,4 +1,4 @@
-"""Few events and many are written in different ways (one statement, many rows a statement, COPY): the rows are alike."""
+"""Few events and many are written in different ways (one statement, many rows each, COPY): the rows are alike."""
 
 from __future__ import annotations
 
