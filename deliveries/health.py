@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection
-from django.db.models import Count, F, Max, Q
+from django.db.models import Count, F, Max, Min, Q
 
+from deliveries.core.retry import duration
 from deliveries.engine.claim import due_times
 from deliveries.engine.writing import is_sqlite
 from deliveries.hold import SERVER
@@ -22,6 +23,8 @@ WINDOW = timedelta(minutes=15)
 LAST = 50  # deliveries looked at where nothing ended within the window
 OVERDUE = timedelta(minutes=5)
 GOOD, BAD = 0.99, 0.90
+SILENCE = timedelta(hours=1)  # shorter ones say nothing, however many events there usually are
+GAPS = 5  # times the usual gap without an event is unusual
 ENOUGH = 5  # ended deliveries before a share says "not working"; also the failures in a row that do
 
 LABELS = {
@@ -49,6 +52,8 @@ class Facts:
     last: Sequence[tuple[str, str]] = ()
     any_delivery: bool = False
     received: int = 0  # within 24 hours
+    first: datetime | None = None  # of these
+    times: Sequence[datetime] = ()  # when the newest deliveries were made, newest first
     retrying: int = 0
     oldest_due: datetime | None = None
 
@@ -101,8 +106,8 @@ def judge(facts: Facts, now: datetime) -> Health:
         )
     if share < GOOD:
         return Health(code="slow", word="Some fail", why=f"{failed} of the last {ended} deliveries failed.")
-    if not facts.received and not facts.oldest_due:
-        return Health(code="quiet", why="Nothing arrived for it in the last 24 hours.")
+    if not facts.oldest_due and (why := _silence(facts, now)):
+        return Health(code="quiet", why=why)
     return Health(code="working", why=f"{delivered} of the last {ended} deliveries arrived." if ended else "")
 
 
@@ -120,6 +125,26 @@ def _set_aside(facts: Facts) -> Health | None:
     return None
 
 
+def _silence(facts: Facts, now: datetime) -> str:
+    """Why it is quiet; "" where it is not: nothing for a day, or for several times the gap that is usual.
+
+    What came all at once, as an import does, tells nothing of the usual gap: the events must be spread over an hour, as
+    far back as the newest of them and the last 24 hours show.
+    """
+    if not facts.received:
+        return "Nothing arrived for it in the last 24 hours."
+    if len(facts.times) < ENOUGH:
+        return ""
+    newest, oldest = facts.times[0], facts.times[-1]
+    gap, silent = (newest - oldest) / (len(facts.times) - 1), now - newest
+    first = min(oldest, facts.first or oldest)
+    spread = newest - first >= SILENCE or now - first > DAY - SILENCE  # the rest of them may be out of the day already
+    if not spread or silent <= max(SILENCE, GAPS * gap):
+        return ""
+    usual = "within a minute" if gap < timedelta(minutes=1) else f"every {duration(gap.total_seconds())}"
+    return f"Nothing arrived for {duration(silent.total_seconds())}; usually an event comes {usual}."
+
+
 def _ended(facts: Facts) -> tuple[int, int]:
     """Delivered and failed: within the window, else of the last fifty."""
     if facts.delivered + facts.failed:
@@ -134,8 +159,8 @@ def report(connectors: Iterable[Connector], now: datetime) -> dict[int, Report]:
     ids = [row.pk for row in rows]
     if not ids:
         return {}
-    counts, recent, delivered_at = _last_day(now)
-    last, known = _newest(ids)
+    counts, recent, delivered_at, first = _last_day(now)
+    last, times = _newest(ids)
     due: dict[int, datetime] = {}
     for (key, _), moment in due_times(ids).items():
         due[key] = min(moment, due.get(key, moment))
@@ -152,8 +177,10 @@ def report(connectors: Iterable[Connector], now: datetime) -> dict[int, Report]:
                     delivered=recent.get((row.pk, Status.DELIVERED), 0),
                     failed=recent.get((row.pk, Status.FAILED), 0),
                     last=last.get(row.pk, ()),
-                    any_delivery=row.pk in known,
+                    any_delivery=row.pk in times,
                     received=sum(counts.get((row.pk, status), 0) for status in Status.values),
+                    first=first.get(row.pk),
+                    times=times.get(row.pk, ()),
                     retrying=open_now.get((row.pk, Status.RETRYING), 0),
                     oldest_due=due.get(row.pk),
                 ),
@@ -189,8 +216,9 @@ def newest_of_each(number: int) -> str:
     """  # noqa: S608 - a number of ours only
 
 
-def _last_day(now: datetime) -> tuple[Counts, Counts, dict[int, datetime]]:
-    """Deliveries made in the last 24 hours and within the window, by connector and status; the last one delivered.
+def _last_day(now: datetime) -> tuple[Counts, Counts, dict[int, datetime], dict[int, datetime]]:
+    """Deliveries made in the last 24 hours and within the window, by connector and status; of each connector, when the
+    last one was delivered and the first one made.
 
     Of all connectors and grouped by a sum: SQLite would rather walk the index of connectors, all history long.
     """
@@ -200,34 +228,41 @@ def _last_day(now: datetime) -> tuple[Counts, Counts, dict[int, datetime]]:
         .annotate(key=F("connector_id") + 0)
         .values("key", "status")
         .annotate(
-            count=Count("id"), recent=Count("id", filter=Q(created_at__gte=now - WINDOW)), last=Max("finished_at")
+            count=Count("id"),
+            recent=Count("id", filter=Q(created_at__gte=now - WINDOW)),
+            last=Max("finished_at"),
+            first=Min("created_at"),
         )
     )
     found = [(row["key"], row["status"], row) for row in rows]
+    first: dict[int, datetime] = {}
+    for key, _, row in found:
+        first[key] = min(row["first"], first.get(key, row["first"]))
     return (
         {(key, status): row["count"] for key, status, row in found},
         {(key, status): row["recent"] for key, status, row in found},
         {key: row["last"] for key, status, row in found if status == Status.DELIVERED and row["last"]},
+        first,
     )
 
 
-def _newest(ids: list[int]) -> tuple[dict[int, list[tuple[str, str]]], set[int]]:
-    """Of each connector's newest deliveries: the ended ones (status, cause), newest first; and who has any at all."""
+def _newest(ids: list[int]) -> tuple[dict[int, list[tuple[str, str]]], dict[int, list[datetime]]]:
+    """Of each connector's newest deliveries, newest first: the ended ones (status, cause), and when all were made."""
     marks = ",".join(["%s"] * len(ids))
     newest = newest_of_each(LAST)
     query = f"""
-        SELECT c.id, d.status, d.cause FROM integrations_connector c {newest}
+        SELECT c.id, d.status, d.cause, d.created_at FROM integrations_connector c {newest}
         WHERE c.id IN ({marks}) ORDER BY c.id, d.id DESC
     """  # noqa: S608 - constants of ours only
     last: dict[int, list[tuple[str, str]]] = {}
-    known: set[int] = set()
+    times: dict[int, list[datetime]] = {}
     with connection.cursor() as cursor:
         cursor.execute(query, ids)
-        for key, status, cause in cursor.fetchall():
-            known.add(key)
+        for key, status, cause, at in cursor.fetchall():
+            times.setdefault(key, []).append(at if at.tzinfo else at.replace(tzinfo=UTC))  # SQLite's has no zone
             if status in (Status.DELIVERED, Status.FAILED):
                 last.setdefault(key, []).append((status, cause))
-    return last, known
+    return last, times
 
 
 def _unusual(ids: list[int]) -> Counts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -56,6 +56,46 @@ LIVE: dict[str, Any] = {"any_delivery": True, "received": 100}
 def test_rules(facts: dict[str, Any], code: str, why: str) -> None:
     found = judge(Facts(**{**LIVE, **facts}), T0)
     assert (found.code, found.why) == (code, why)
+
+
+def every(gap: timedelta, since: timedelta, count: int = 50) -> list[datetime]:
+    return [T0 - since - number * gap for number in range(count)]
+
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("times", "first", "why"),
+    [
+        (every(MINUTE / 60, HOUR), 20 * HOUR, ""),  # a floor: an hour is nothing unusual
+        (every(MINUTE / 60, 61 * MINUTE), 20 * HOUR, "1 hour 1 minute; usually an event comes within a minute."),
+        (every(MINUTE / 60, 61 * MINUTE), 62 * MINUTE, ""),  # an import: all at once says nothing of the usual gap
+        (every(MINUTE / 60, 23 * HOUR), 23 * HOUR + MINUTE, "23 hours; usually an event comes within a minute."),
+        (every(40 * MINUTE, 200 * MINUTE), 20 * HOUR, ""),
+        (every(40 * MINUTE, 201 * MINUTE), 20 * HOUR, "3 hours 21 minutes; usually an event comes every 40 minutes."),
+        (every(2 * HOUR, 23 * HOUR), 23 * HOUR, "23 hours; usually an event comes every 2 hours."),
+        (every(MINUTE, 5 * HOUR, count=4), 20 * HOUR, ""),  # too few to know what is usual
+    ],
+)
+def test_quiet_by_the_usual_gap(times: list[datetime], first: timedelta, why: str) -> None:
+    found = judge(Facts(**{**LIVE, "last": [GOOD] * 50, "times": times, "first": T0 - first}), T0)
+    good = ("working", "50 of the last 50 deliveries arrived.")
+    assert (found.code, found.why) == (("quiet", f"Nothing arrived for {why}") if why else good)
+
+
+@pytest.mark.django_db
+def test_reports_know_the_usual_gap() -> None:
+    now = timezone.now()
+    steady, at_once = connector("steady"), connector("at once")
+    for number in range(8):
+        delivery(steady, "delivered", created_at=now - timedelta(minutes=100 + 10 * (7 - number)))
+        delivery(at_once, "delivered", created_at=now - timedelta(minutes=100))
+    found = report(Connector.objects.all(), now)
+    assert found[steady.pk].health.why == (
+        "Nothing arrived for 1 hour 40 minutes; usually an event comes every 10 minutes."
+    )
+    assert (found[steady.pk].health.code, found[at_once.pk].health.code) == ("quiet", "working")
 
 
 @pytest.mark.django_db
