@@ -35,6 +35,7 @@ def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> ca
         duration_ms=last.duration_ms if last else None,
         tries=delivery.attempts,
         max_tries=most_tries(delivery.connector.retry),
+        schedule=schedule(delivery.connector.retry),
         next_attempt_at=delivery.next_attempt_at if delivery.open else None,
         now=now,
         sent_bytes=_bytes_of(last),
@@ -54,6 +55,14 @@ def most_tries(policy: str | list[float]) -> int:
         return retry.max_tries(retry.parse_policy(policy))
     except ValueError:
         return 0
+
+
+def schedule(policy: str | list[float]) -> str:
+    """When the retries are, in a few words; "" for a schedule that is not known."""
+    try:
+        return retry.brief(retry.parse_policy(policy))
+    except ValueError:
+        return ""
 
 
 def _bytes_of(attempt: Attempt | None) -> int:

@@ -126,10 +126,18 @@ EXACT = [
     ),
     (
         ("retrying", "service_error"),
-        {"vendor_label": "Segment", "http_status": 503, "tries": 3, "max_tries": 9, "next_attempt_at": NEXT},
+        {
+            "vendor_label": "Segment",
+            "http_status": 503,
+            "tries": 3,
+            "max_tries": 9,
+            "schedule": "1, 2, 4 … 64 minutes, last within 6 hours",
+            "next_attempt_at": NEXT,
+        },
         Explanation(
             "Segment had a problem on its side.",
             "Segment answered 503. That has nothing to do with this event. "
+            "We keep trying: 1, 2, 4 … 64 minutes, last within 6 hours. "
             "Try 3 of 9 is done; the next one is at 14:32 UTC.",
             "Nothing yet: we try again by ourselves.",
         ),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from deliveries.core.retry import (
     SCHEDULES,
     Decision,
+    brief,
     decide,
     describe,
     duration,
@@ -174,6 +175,19 @@ def test_parse_policy_says_what_is_wrong(value, words: str) -> None:
 )
 def test_describe(policy, words: str) -> None:
     assert describe(policy) == words
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ("standard", "1, 2, 4 … 64 minutes, last within 6 hours"),
+        ("patient", "5 seconds, 5 minutes, 30 minutes … 24 hours"),
+        ([2, 4, 8, 8, 8], "2 seconds, 4 seconds, 8 seconds, 8 seconds, 8 seconds"),
+        ([90], "1 minute 30 seconds"),
+    ],
+)
+def test_brief(policy, words: str) -> None:
+    assert brief(policy) == words
 
 
 def test_a_long_list_is_described_by_its_ends() -> None:

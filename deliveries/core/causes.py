@@ -48,6 +48,7 @@ class _Facts:
     duration_ms: int | None = None
     tries: int = 0
     max_tries: int = 0
+    schedule: str = ""
     next_attempt_at: datetime | None = None
     now: datetime | None = None
     connector_on: bool = False
@@ -71,6 +72,7 @@ def explain(
     duration_ms: int | None = None,
     tries: int = 0,
     max_tries: int = 0,
+    schedule: str = "",
     next_attempt_at: datetime | None = None,
     now: datetime | None = None,
     connector_on: bool = False,
@@ -82,10 +84,11 @@ def explain(
     """The sentences for a status and cause of the delivery contract; unknown ones get the general sentences.
 
     ``vendor`` is the slug (guessed from ``vendor_label`` when missing). ``detail`` is the row's; ``http_status`` and
-    ``duration_ms`` are the last try's. ``tries`` counts the requests made, ``max_tries`` the most there can be.
-    ``now`` lets a time on another day name its date; ``connector_on``: it sends, so what is held was kept.
-    ``sent_bytes``: the size of the last try's body, where known; ``field``: what of it the service's words name;
-    ``last_at``: when that try was; ``wish``: the seconds it asked us to wait. All times are shown in UTC.
+    ``duration_ms`` are the last try's. ``tries`` counts the requests made, ``max_tries`` the most there can be;
+    ``schedule`` says when they are. ``now`` lets a time on another day name its date; ``connector_on``: it sends, so
+    what is held was kept. ``sent_bytes``: the size of the last try's body, where known; ``field``: what of it the
+    service's words name; ``last_at``: when that try was; ``wish``: the seconds it asked us to wait.
+    All times are shown in UTC.
     """
     facts = _Facts(
         vendor=vendor or vendor_label.lower().replace(" ", "_"),
@@ -98,6 +101,7 @@ def explain(
         duration_ms=duration_ms,
         tries=tries,
         max_tries=max_tries,
+        schedule=schedule,
         next_attempt_at=next_attempt_at,
         now=now,
         connector_on=connector_on,
@@ -217,10 +221,15 @@ def _says(facts: _Facts) -> str:
 
 def _progress(facts: _Facts) -> str:
     made = f"Try {facts.tries} of {facts.max_tries} is done" if facts.tries and facts.max_tries else ""
+    made = f"{_plan(facts)}{made}"
     if facts.next_attempt_at is None:
         return f"{made}; the next one follows by itself." if made else "The next try follows by itself."
     when = clock(facts.next_attempt_at, facts.now)
     return f"{made}; the next one is at {when}." if made else f"The next try is at {when}."
+
+
+def _plan(facts: _Facts) -> str:
+    return f"We keep trying: {facts.schedule}. " if facts.schedule else ""
 
 
 def _last_try(facts: _Facts) -> str:

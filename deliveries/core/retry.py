@@ -126,6 +126,17 @@ def describe(policy: Policy) -> str:
     return f"after {text} ({retries}{over})"
 
 
+def brief(policy: Policy) -> str:
+    """The policy within a sentence: "1, 2, 4 … 64 minutes, last within 6 hours", or by its first and last delays."""
+    delays = schedule(policy)
+    if tuple(delays) == SCHEDULES["standard"]:
+        return "1, 2, 4 … 64 minutes, last within 6 hours"
+    parts = [duration(seconds) for seconds in delays]
+    if len(parts) > 5:
+        parts = [*parts[:3], "…", parts[-1]]
+    return ", ".join(parts).replace(", …,", " …")
+
+
 def duration(seconds: float) -> str:
     """A length of time in the one or two largest units that it fills: "75 hours 35 minutes", "5 seconds"."""
     if seconds < MINUTE:
