@@ -161,3 +161,15 @@ def test_only_owners_import(hook: Connector, role: str) -> None:
     answer = client.post("/settings/import/apply/", {"version": version})
     hook.refresh_from_db()
     assert (answer.status_code, hook.prefix) == ((302, "a : ") if role == "owner" else (403, ""))
+
+
+@pytest.mark.parametrize("role", Role.values)
+def test_only_owners_put_a_waiting_file_away(hook: Connector, role: str) -> None:
+    client = person(role)
+    session = client.session
+    session["waiting_configuration"] = "anything"
+    session.save()
+    answer = client.post("/settings/import/discard/")
+    assert (answer.status_code, "waiting_configuration" in client.session) == (
+        (302, False) if role == "owner" else (403, True)
+    )
