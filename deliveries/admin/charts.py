@@ -77,12 +77,14 @@ def _pieces(bar: Bar, left: float, step: float, room: float, top: int) -> SafeSt
 
 
 def _grid(top: int, room: float) -> SafeString:
+    """The lines with their numbers beside them; on a phone, above them, clear of the time below the first bar."""
     lines = [(LEFT, TOP + room * (1 - share), WIDTH, f"{round(top * share):,}") for share in (0, 0.5, 1)]
-    return format_html_join(
+    marks = format_html_join(
         "",
         '<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>{}',
         ((x, wide, round(y, 1), round(y, 1), _text(x - 6, y + 4, label, "end")) for x, y, wide, label in lines),
     )
+    return format_html('<g class="scale">{}</g>', marks)
 
 
 def _rect(x: float, y: float, width: float, height: float, name: str) -> SafeString:

@@ -258,3 +258,17 @@ def test_live_list_leaves_the_control_in_focus_alone(page: Any, rows: Any) -> No
     show.click()
     at.wait_for_url("**/deliveries/?")
     assert at.locator("tbody tr").count() == 6
+
+
+OVERLAPS = """() => {
+  const boxes = [...document.querySelectorAll(".chart text")].map((e) => e.getBoundingClientRect()).filter((b) => b.width);
+  return boxes.filter((a, i) => boxes.some((b, j) => i < j &&
+    a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)).length;
+}"""
+
+
+@pytest.mark.parametrize("span", ["1h", "24h", "7d", "30d"])
+def test_no_words_of_the_chart_touch_on_a_phone(page: Any, rows: Any, span: str) -> None:
+    at = page("phone", f"/?range={span}")
+    assert at.locator(".chart text").count() > 8
+    assert at.evaluate(OVERLAPS) == 0
