@@ -56,7 +56,7 @@ NAVIGATION: tuple[tuple[str, tuple[Link, ...]], ...] = (
             Link(label="Replays", view="deliveries_replay_changelist"),
             Link(label="Events received", view="deliveries_event_changelist"),
             Link(label="Event names", view="events_seen"),
-            Link(label="Find a person", view="journey"),
+            Link(label="Find a person", view="journey", permission="integrations.operate_connector"),
             Link(label="Books", view="books"),
         ),
     ),

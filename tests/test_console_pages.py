@@ -264,3 +264,21 @@ def test_filters_that_make_no_sense_are_said_not_raised(query: str) -> None:
     answer = person("owner").get(f"/deliveries/?{query}")
     assert answer.status_code == 200
     assert answer.context["error"] or not answer.context["page"].rows
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator", "editor", "owner"])
+def test_no_link_of_the_navigation_leads_to_a_refusal(role: str) -> None:
+    client = person(role)
+    links = [link for group in client.get("/").context["console_nav"] for link in group["links"]]
+    assert {link["label"]: client.get(link["url"]).status_code for link in links} == {
+        link["label"]: 200 for link in links
+    }
+    assert ("Find a person" in {link["label"] for link in links}) == (role != "viewer")
+
+
+def test_a_refusal_says_so_once_and_what_to_do() -> None:
+    answer = person("viewer").get("/people/")
+    html = answer.content.decode()
+    assert answer.status_code == 403
+    assert html.count("Your role does not allow this") == 1
+    assert "Nothing was changed. Ask an owner of this Signalbox for another role." in html

@@ -20,7 +20,7 @@ View = Callable[..., HttpResponse]
 def demand(request: HttpRequest, permission: str) -> None:
     """Raise PermissionDenied, before anything has happened, unless the person's role allows it."""
     if not request.user.has_perm(permission):
-        raise PermissionDenied("Your role does not allow this. Nothing was changed; ask an owner for another role.")
+        raise PermissionDenied("Nothing was changed. Ask an owner of this Signalbox for another role.")
 
 
 def changes(permission: str) -> Callable[[Callable[Concatenate[Any, HttpRequest, P], HttpResponse]], View]:

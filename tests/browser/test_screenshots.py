@@ -67,8 +67,8 @@ def opens(summary: str) -> Step:
 
 def presses(button: str) -> Step:
     def press(at: Any) -> None:
-        at.get_by_role("button", name=button).first.click()
-        at.wait_for_load_state()
+        with at.expect_navigation():
+            at.get_by_role("button", name=button).first.click()
 
     return press
 
@@ -205,16 +205,16 @@ def _import(at: Any) -> None:
 
 def _wrong_code(at: Any) -> None:
     at.fill("[name=token]", "000000")
-    at.keyboard.press("Enter")
-    at.wait_for_load_state()
+    with at.expect_navigation():
+        at.keyboard.press("Enter")
 
 
 def _right_code(at: Any) -> None:
     device = Authenticator.objects.get(user__email="owner@example.com")
     Authenticator.objects.filter(pk=device.pk).update(throttling_failure_count=0, throttling_failure_timestamp=None)
     at.fill("[name=token]", f"{TOTP(device.bin_key).token():06}")
-    at.keyboard.press("Enter")
-    at.wait_for_load_state()
+    with at.expect_navigation():
+        at.keyboard.press("Enter")
 
 
 @LOOKS
@@ -299,8 +299,8 @@ def test_pictures_before_signing_in(page: Any, live_server: Any, rows: Any, look
     taken(opened, "sign-in", look)
     opened.keyboard.type("owner@example.com")
     opened.fill("[name=password]", "not this one")
-    opened.keyboard.press("Enter")
-    opened.wait_for_load_state()
+    with opened.expect_navigation():
+        opened.keyboard.press("Enter")
     taken(opened, "sign-in-wrong", look)
     opened.goto(f"{live_server.url}/setup/used/")
     taken(opened, "set-up-used", look)
