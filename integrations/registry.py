@@ -9,7 +9,7 @@ from importlib import import_module
 from types import MappingProxyType
 
 from integrations import vendors as package
-from integrations.types import Vendor
+from integrations.types import EventKind, Vendor
 
 
 @cache
@@ -31,3 +31,12 @@ def sending() -> list[Vendor]:
 
 def receiving() -> list[Vendor]:
     return [vendor for vendor in vendors().values() if vendor.receives]
+
+
+@cache
+def meanings() -> Mapping[tuple[str, str], str]:
+    """(kind, name) → what such an event means, for what the sources' services are known to send; "" is every name."""
+    receives = [vendor.receive for vendor in vendors().values() if vendor.receive is not None]
+    found = {(kind.value, ""): words for one in receives for kind, words in one.known_kinds.items()}
+    names = {name: words for one in receives for name, words in one.known_events.items()}
+    return MappingProxyType(found | {(EventKind.TRACK.value, name): words for name, words in names.items()})

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from integrations.models import Connector, RegionEndpoint
+from integrations.models import Connector, EventRule, RegionEndpoint, Source
 from tests.console import EMPTY_TABLES, made, person
 
 pytestmark = pytest.mark.django_db
@@ -81,3 +81,21 @@ def test_sending_a_test_is_the_button_until_one_was_sent() -> None:
     page = client.get(address).content.decode()
     assert "Continue without a test" not in page
     assert f'<a class="button primary" href="/connectors/{row.pk}/setup/on/">Continue</a>' in page
+
+
+def test_known_events_say_what_they_mean() -> None:
+    Source.objects.create(name="surveys", vendor="surveys")
+    Source.objects.create(name="mail", vendor="customerio")
+    client = person("editor")
+    row = started(client)
+    for name in ("", "Flow Viewed"):
+        EventRule.objects.create(connector=row, kind="page", name=name)
+    EventRule.objects.create(connector=row, kind="track", name="Of our own")
+    page = client.get(f"/connectors/{row.pk}/setup/events/").content.decode()
+    listed = re.findall(r'name="rules-\d+-name"[^>]*value="([^"]*)"[^>]*>(?:<span class="small">([^<]*)</span>)?', page)
+    meanings = dict(listed)
+    assert meanings["Response Submitted"] == "Somebody answered a survey."
+    assert meanings["customerio:email_bounced"] == "An e-mail could not be delivered."
+    assert meanings["Of our own"] == ""
+    assert page.count("Somebody saw a survey.") == 1  # the track event, and no page of that name
+    assert page.count("Somebody opened a page of a website.") == 1

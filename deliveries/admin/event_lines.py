@@ -59,7 +59,7 @@ def _recent() -> Seen:
 
 
 def annotate(config: ConnectorConfig, lists: Mapping[str, Table], snapshot: Snapshot) -> list[Clash]:
-    """Put ``last_seen`` and ``not_seen`` on each line of the events table; returns what clashes by ``config``."""
+    """Put ``last_seen``, ``not_seen`` and ``meaning`` on each line of the events table; returns what clashes."""
     if "rules" not in lists:
         return []
     seen = recent()
@@ -72,6 +72,7 @@ def annotate(config: ConnectorConfig, lists: Mapping[str, Table], snapshot: Snap
 
 def _annotate(line: Any, seen: Mapping[tuple[str, str], datetime], whole: bool) -> None:
     kind, name = str(line["kind"].value() or ""), str(line["name"].value() or "").strip()
+    line.meaning = registry.meanings().get((kind, name), "")
     times = _times(seen.items(), kind, name) if kind or name else []
     line.last_seen = max(times, default=None)
     line.not_seen = "" if times or not (kind or name) else "not yet" if whole else f"not in the last {LOOKED_AT:,}"

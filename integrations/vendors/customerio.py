@@ -31,6 +31,21 @@ SEGMENT_NAMES = {
     "email_dropped": "Email Suppressed",
 }
 UPPER_CASE_WORDS = frozenset({"sms"})
+# https://docs.customer.io/integrations/data-out/connections/webhooks/, in the usual naming.
+EVENTS = {
+    "customerio:email_sent": "An e-mail was handed over to be delivered.",
+    "customerio:email_delivered": "An e-mail reached the mail server of the person.",
+    "customerio:email_opened": "Somebody opened an e-mail.",
+    "customerio:email_clicked": "Somebody clicked a link in an e-mail.",
+    "customerio:email_converted": "Somebody reached the goal of an e-mail.",
+    "customerio:email_unsubscribed": "Somebody unsubscribed by way of an e-mail.",
+    "customerio:email_bounced": "An e-mail could not be delivered.",
+    "customerio:email_dropped": "An e-mail was not sent, because the address is on the suppression list.",
+    "customerio:email_spammed": "Somebody marked an e-mail as spam.",
+    "customerio:email_failed": "An e-mail could not be sent.",
+    "customerio:customer_subscribed": "Somebody subscribed.",
+    "customerio:customer_unsubscribed": "Somebody unsubscribed.",
+}
 SIGNATURE_HELP = "The signing key of the reporting webhook in Customer.io; we check X-CIO-Signature with it."
 SETTINGS = (
     Setting(
@@ -147,19 +162,6 @@ VENDOR = Vendor(
             "Copy the signing key from there into this source (recommended).",
             "Save and turn the webhook on.",
         ),
-        known_events=(
-            "customerio:email_sent",
-            "customerio:email_delivered",
-            "customerio:email_opened",
-            "customerio:email_clicked",
-            "customerio:email_converted",
-            "customerio:email_unsubscribed",
-            "customerio:email_bounced",
-            "customerio:email_dropped",
-            "customerio:email_spammed",
-            "customerio:email_failed",
-            "customerio:customer_subscribed",
-            "customerio:customer_unsubscribed",
-        ),
+        known_events=EVENTS,
     ),
 )

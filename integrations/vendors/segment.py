@@ -63,6 +63,15 @@ REGIONS = (
         note="Segment documents this address for its management API only. Choose it only if Segment told you to.",
     ),
 )
+# https://segment.com/docs/connections/spec/
+KINDS = {
+    EventKind.TRACK: "Somebody did something; its name says what.",
+    EventKind.IDENTIFY: "What is known about a person: name, e-mail address, language and so on.",
+    EventKind.PAGE: "Somebody opened a page of a website.",
+    EventKind.SCREEN: "Somebody opened a screen of an app.",
+    EventKind.GROUP: "A person belongs to a company or another group.",
+    EventKind.ALIAS: "Two ids belong to the same person.",
+}
 SIGNATURE_HELP = "The shared secret of the Webhooks destination in Segment; we check X-Signature with it."
 SETTINGS = (
     Setting(
@@ -212,6 +221,7 @@ VENDOR = Vendor(
     receive=Receive(
         path="/connector/segment",
         deletes=True,
+        known_kinds=KINDS,
         parse=parse,
         verify=verify,
         signing_secret_help=SIGNATURE_HELP,

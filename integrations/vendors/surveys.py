@@ -21,7 +21,11 @@ from standardwebhooks import Webhook
 from integrations.types import BadSignature, Json, Receive, SourceConfig, Unmappable, Vendor
 from integrations.vendors._values import first_text, iso_to_utc, stamp_age, text
 
-EVENTS = ("Flow Viewed", "Flow Dismissed", "Response Submitted")
+EVENTS = {
+    "Flow Viewed": "Somebody saw a survey.",
+    "Flow Dismissed": "Somebody closed a survey without an answer.",
+    "Response Submitted": "Somebody answered a survey.",
+}
 REQUIRED = ("event", "event_id", "anonymous_id", "app_id", "organization_id")
 SIGNATURE_HELP = "If the sender signs by Standard Webhooks, its secret (it begins with whsec_)."
 TOLERANCE_SECONDS = 300  # Standard Webhooks, "Verifying webhook authenticity": what its libraries allow

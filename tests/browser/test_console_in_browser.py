@@ -261,7 +261,8 @@ def test_live_list_leaves_the_control_in_focus_alone(page: Any, rows: Any) -> No
 
 
 OVERLAPS = """() => {
-  const boxes = [...document.querySelectorAll(".chart text")].map((e) => e.getBoundingClientRect()).filter((b) => b.width);
+  const all = [...document.querySelectorAll(".chart text")].map((e) => e.getBoundingClientRect());
+  const boxes = all.filter((b) => b.width);
   return boxes.filter((a, i) => boxes.some((b, j) => i < j &&
     a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)).length;
 }"""
