@@ -30,7 +30,7 @@ queue.prepare()
 # What is loaded by now lives as long as the process; looking through it again and again is a tenth of a request.
 gc.collect()
 gc.freeze()
-gc.set_threshold(200_000, 20, 50)
+gc.set_threshold(20_000, 20, 50)
 
 
 STATUS = {"/healthz": status.healthz, "/readyz": status.readyz, "/metrics": status.metrics}

@@ -115,16 +115,19 @@ class Line:
 
     def _read(self, sock: socket.socket, patience: float) -> Answer:
         answer = Answer()
-        data = sock.recv(CHUNK)
-        deadline = 0.0
-        while not answer.feed(data):
-            now = time.monotonic()
-            deadline = deadline or now + LONGEST * patience
-            if now >= deadline:
-                raise TimeoutError
-            if deadline - now < patience:
-                sock.settimeout(deadline - now)
+        try:
             data = sock.recv(CHUNK)
+            deadline = 0.0
+            while not answer.feed(data):
+                now = time.monotonic()
+                deadline = deadline or now + LONGEST * patience
+                if now >= deadline:
+                    raise TimeoutError
+                if deadline - now < patience:
+                    sock.settimeout(deadline - now)
+                data = sock.recv(CHUNK)
+        finally:
+            answer.end()
         return answer
 
 
@@ -159,6 +162,10 @@ class Answer:
         if not self._in_body and self._head_size > HEAD_CAP:
             raise ProtocolError("The answer's headers do not end.")
         return self._complete or self._size >= BODY_CAP
+
+    def end(self) -> None:
+        """Nothing more is read. The parser and this hold each other: only the garbage collector would free them."""
+        del self._parser
 
     def _closed(self) -> bool:
         """An answer that says neither its length nor that it comes in chunks ends when the connection does."""
