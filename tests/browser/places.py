@@ -125,7 +125,7 @@ def _without_a_name(at: Any) -> None:
 
 
 def of_settings(m: Any) -> dict[str, tuple[str, Step | None]]:
-    history.record(None, m.connector, "Changed the prefix", [("prefix", "", "survey: ")])
+    history.record("Ann", m.connector, "Changed the prefix", [("prefix", "", "survey: ")])
     return {
         "alerts": ("/alerts/", None),
         "history": ("/history/", None),
