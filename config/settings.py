@@ -46,7 +46,7 @@ elif ROLE == "web":
     # While the database is away senders must hear "come again" before they give up waiting (10-15 s), and once it is
     # back the next request must find it: the pool's own times are 30 s and, after a long outage, minutes.
     pool = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 2}
-    DATABASES["default"]["OPTIONS"] = {"pool": pool}
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = pool  # beside those of the address, such as sslmode
     DATABASES["default"]["CONN_MAX_AGE"] = 0
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = None

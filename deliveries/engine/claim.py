@@ -79,7 +79,8 @@ def claim(wants: Sequence[Want], owner: str, now: datetime) -> list[Claimed]:
 def _claim_postgresql(wants: Sequence[Want], owner: str, now: datetime, until: datetime) -> list[Any]:
     """Written so that the planner need not guess how few rows there are. A limit that is no literal it takes for a
     tenth of the table, and then it reads all events for each claim: hence one part for all wants with the same limit.
-    "OFFSET 0" keeps the look-up of an event one by its key, however large the claim."""
+    "OFFSET 0" keeps the look-up of an event one by its key, however large the claim. Times come as texts: the driver
+    takes longer to read one than all of the other columns."""
     by_limit: dict[int, list[Want]] = defaultdict(list)
     for want in wants:
         by_limit[want.limit].append(want)
@@ -99,7 +100,7 @@ def _claim_postgresql(wants: Sequence[Want], owner: str, now: datetime, until: d
             WHERE e.id = picked.event_id OFFSET 0
         ) AS event
         WHERE d.id = picked.id
-        RETURNING d.id, d.connector_id, d.attempts, picked.due, d.lane, d.as_sent, d.replay_of_id, event.vendor,
+        RETURNING d.id, d.connector_id, d.attempts, picked.due::text, d.lane, d.as_sent, d.replay_of_id, event.vendor,
             event.body, d.event_id
     """  # noqa: S608 - as above
     values: list[Any] = []

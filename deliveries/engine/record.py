@@ -114,10 +114,9 @@ def _attempt(result: Result, outcome: Outcome) -> tuple[Any, ...]:
 def _insert_attempts(rows: list[tuple[Any, ...]]) -> None:
     if not rows:
         return
-    if is_sqlite():
-        times = {moment: stored_time(moment) for moment in {row[2] for row in rows}}
-        rows = [(*row[:2], times[row[2]], *row[3:]) for row in rows]
-    insert("deliveries_attempt", ATTEMPT_COLUMNS, rows)
+    as_text = stored_time if is_sqlite() else datetime.isoformat  # once for all that travelled in one call
+    times = {moment: as_text(moment) for moment in {row[2] for row in rows}}
+    insert("deliveries_attempt", ATTEMPT_COLUMNS, [(*row[:2], times[row[2]], *row[3:]) for row in rows])
 
 
 def _forget_lost(delivery_ids: list[int]) -> None:
