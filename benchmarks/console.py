@@ -195,7 +195,7 @@ def _named(address: str, made: dict[str, Any]) -> str:
     connectors = path.startswith("/connectors/")
     parts = [names.get(part, "…") if part.isdigit() and connectors else "…" if part.isdigit() else part
              for part in path.split("/")]  # fmt: skip
-    pairs = [f"{name}={'…' if value.isdigit() else value}" for name, _, value in
+    pairs = [f"{name}={'…' if value.isdigit() and name != 'answer' else value}" for name, _, value in
              (pair.partition("=") for pair in query.split("&") if pair)]  # fmt: skip
     named = "/".join(parts) + (f"?{'&'.join(pairs)}" if pairs else "")
     return named.replace("connector=…", f"connector={_which(query, made)}")

@@ -41,6 +41,9 @@ def wanted_statuses(filters: log.Filters, include_delivered: bool = False) -> li
     return [*chosen, Status.DELIVERED] if include_delivered else chosen
 
 
+REASONS = ("already_delivered_since", "on_their_way", "erased")
+
+
 def matching(filters: log.Filters, *, as_sent: bool = False, include_delivered: bool = False) -> QuerySet[Delivery]:
     """The finished deliveries that the filters and choices mean; also those that need no replay any more."""
     statuses = wanted_statuses(filters, include_delivered)
@@ -110,21 +113,23 @@ def preview(filters: log.Filters, *, as_sent: bool = False, include_delivered: b
     found = matching(filters, as_sent=as_sent, include_delivered=include_delivered)
     chosen = _needed(found)
     grouped = chosen.order_by().values("connector_id")
-    rows = list(grouped.annotate(count=Count("event_id", distinct=True), first=Min("event_id"), last=Max("event_id")))
+    grouped = grouped.annotate(count=Count("event_id", distinct=True), rows=Count("id"))
+    rows = list(grouped.annotate(first=Min("event_id"), last=Max("event_id")))
     each = {row["connector_id"]: row["count"] for row in rows}
     count = sum(each.values())
     first, last = min((row["first"] for row in rows), default=0), max((row["last"] for row in rows), default=0)
     received = dict(Event.objects.filter(id__in=[first, last]).values_list("id", "received_at"))
     configs = selectors.snapshot().connectors
     looked, left_out = _sample(chosen, configs)
+    matches = found.count()
+    # Nothing is left out but for these reasons: where nothing is, they need not be counted.
+    why = _reasons(found) if matches > sum(row["rows"] for row in rows) else dict.fromkeys(REASONS, 0)
     return {
-        "matching": found.count(),
+        "matching": matches,
         "total": count,
         "people": _people(chosen),
         "people_is_least": count > PEOPLE,
-        "already_delivered_since": found.filter(_newer(Status.DELIVERED)).count(),
-        "on_their_way": found.filter(_newer(*UNDER_WAY) & ~Q(_newer(Status.DELIVERED))).count(),
-        "erased": found.filter(_erased()).count(),
+        **why,
         "excluded": round(count * left_out / looked) if looked else 0,
         "excluded_is_estimate": looked < count,
         "oldest": received.get(first),
@@ -135,6 +140,13 @@ def preview(filters: log.Filters, *, as_sent: bool = False, include_delivered: b
             for row in _connectors(each, configs)
         ],
     }
+
+
+def _reasons(found: QuerySet[Delivery]) -> dict[str, int]:
+    """How many are not needed, by why."""
+    since, under_way = _newer(Status.DELIVERED), _newer(*UNDER_WAY)
+    left_out = (found.filter(since), found.filter(under_way & ~Q(since)), found.filter(_erased()))
+    return {name: rows.count() for name, rows in zip(REASONS, left_out, strict=True)}
 
 
 def _connectors(each: dict[int, int], configs: Mapping[int, ConnectorConfig]) -> list[Connector | ConnectorConfig]:

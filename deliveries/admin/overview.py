@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, F, Max, Min, Q
+from django.db.models import Count, Exists, F, Max, Min, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -154,16 +154,20 @@ def worker(now: datetime) -> dict[str, Any]:
 def first_steps(lines: list[dict[str, Any]]) -> list[tuple[str, bool, str]]:
     """What a new installation still lacks: (words, done, page). Empty once all is done."""
     tried = any(line["row"].tested_at or line["total"] for line in lines)
+    # Both in one look: whether there is an alert, asked of the first source that there is.
+    alerted = Source.objects.values_list(Exists(AlertTarget.objects.all()), flat=True).first()
+    sourced = alerted is not None
+    alerted = bool(alerted) if sourced else AlertTarget.objects.exists()
     steps = [
         ("Your account", True, ""),
-        ("Tell us where events come from", Source.objects.exists(), "integrations_source_add"),
+        ("Tell us where events come from", sourced, "integrations_source_add"),
         (
             "Connect your first service",
             any(not badges.is_draft(line["row"]) for line in lines),
             "integrations_connector_add",
         ),
         ("Send a test event", tried, "integrations_connector_changelist"),
-        ("Tell us where to send alerts", AlertTarget.objects.exists(), "deliveries_alertrule_changelist"),
+        ("Tell us where to send alerts", alerted, "deliveries_alertrule_changelist"),
     ]
     return [] if all(done for _, done, _ in steps) else steps
 
