@@ -25,6 +25,7 @@ ROLE_WORDS = (
     (Role.EDITOR, "Editor: also changes sources and connectors"),
     (Role.OWNER, "Owner: also people, API tokens and removing"),
 )
+LAST_OWNER = "This is the last owner. Make somebody else an owner first."
 TOKEN_FIELD = "new_token"  # noqa: S105  # the name of a session entry
 
 
@@ -65,16 +66,20 @@ class PersonForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         stays = data.get("role") == Role.OWNER and data.get("is_active", True)
-        others = User.objects.filter(role=Role.OWNER, is_active=True).exclude(pk=self.instance.pk)
-        was = self.instance.pk and User.objects.filter(pk=self.instance.pk, role=Role.OWNER, is_active=True).exists()
-        if was and not stays and not others.exists():
-            raise forms.ValidationError("This is the last owner. Make somebody else an owner first.")
+        if not stays and is_last_owner(self.instance):
+            raise forms.ValidationError(LAST_OWNER)
         return data
 
     def save(self, commit: bool = True) -> Any:
         if password := self.cleaned_data.get("password"):
             self.instance.set_password(password)
         return super().save(commit)
+
+
+def is_last_owner(person: User) -> bool:
+    """Whether nobody else could look after people and keys."""
+    owners = set(User.objects.filter(role=Role.OWNER, is_active=True).values_list("pk", flat=True))
+    return owners == {person.pk}
 
 
 @admin.register(User)
@@ -84,6 +89,7 @@ class PersonAdmin(PageAdmin):
         ("add/", "form_page", "add"),
         ("<int:pk>/", "form_page", "change"),
         ("<int:pk>/reset-two-step/", "reset_two_step", "reset_two_step"),
+        ("<int:pk>/deactivate/", "deactivate", "deactivate"),
     )
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
@@ -99,6 +105,20 @@ class PersonAdmin(PageAdmin):
         twostep.reset(person)
         history.record(request.user, person, "Reset the two-step login")
         messages.success(request, f"{person} can sign in with the password alone and turn two-step login on again.")
+        return redirect(self.link("changelist"))
+
+    @changes("config.change_user")
+    def deactivate(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """May not sign in any more, and is signed out; or, pressed again, may."""
+        person = get_object_or_404(User, pk=pk)
+        if is_last_owner(person):
+            messages.error(request, LAST_OWNER)
+            return redirect(self.link("changelist"))
+        person.is_active = not person.is_active
+        person.save(update_fields=["is_active"])
+        history.record(request.user, person, "May sign in again" if person.is_active else "Deactivated")
+        may = "may sign in again" if person.is_active else "cannot sign in any more, and is signed out everywhere"
+        messages.success(request, f"{person} {may}.")
         return redirect(self.link("changelist"))
 
     def form_page(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:

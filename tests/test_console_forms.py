@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from config.models import SetupLink, User
+from integrations.history import Change
 from integrations.models import Connector, EventRule, Source, WriteKey
 from tests.console import connector_form, made, person
 
@@ -115,6 +116,28 @@ def test_the_last_owner_stays() -> None:
     )
     assert "last owner" in answer.content.decode()
     assert User.objects.get().role == "owner"
+
+
+def test_from_the_list_of_people_somebody_is_signed_out_and_let_in_again() -> None:
+    owner, viewer = person("owner"), person("viewer")
+    row = User.objects.get(email="viewer@example.com")
+    assert f'/people/{row.pk}/deactivate/"' in owner.get("/people/").content.decode()
+    answer = owner.post(f"/people/{row.pk}/deactivate/", follow=True)
+    assert "Viewer Jones cannot sign in any more, and is signed out everywhere." in answer.content.decode()
+    assert viewer.get("/deliveries/").status_code == 302
+    assert Change.objects.values_list("by", "object_name", "words").get() == (
+        "Owner Jones", "Viewer Jones", "Deactivated",
+    )  # fmt: skip
+
+    assert (
+        "Viewer Jones may sign in again." in owner.post(f"/people/{row.pk}/deactivate/", follow=True).content.decode()
+    )
+    assert person("viewer").get("/deliveries/").status_code == 200
+
+    myself = User.objects.get(email="owner@example.com")
+    assert "last owner" in owner.post(f"/people/{myself.pk}/deactivate/", follow=True).content.decode()
+    myself.refresh_from_db()
+    assert myself.is_active
 
 
 def test_a_new_connector_starts_with_the_events_that_its_sources_are_known_to_send() -> None:

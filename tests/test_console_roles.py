@@ -118,6 +118,8 @@ ACTIONS = [
            lambda m: AlertTarget.objects.count()),
     Action("integrations_regionendpoint_remove", lambda m: (m.address.pk,), EDITOR,
            lambda m: RegionEndpoint.objects.count()),
+    Action("config_user_deactivate", lambda m: (m.secured.user_id,), OWNER,
+           lambda m: User.objects.get(pk=m.secured.user_id).is_active),
     Action("config_user_reset_two_step", lambda m: (m.secured.user_id,), OWNER,
            lambda m: Authenticator.objects.count()),
     Action("integrations_connector_test_seen", lambda m: (m.connector.pk, m.trial.pk), OPERATOR,
