@@ -17,6 +17,8 @@ def table(results: dict[str, Any]) -> str:
     """One line per measured line, the median of its rounds on each database, with its CPU time in brackets."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for row in results["rows"]:
+        if row["what"].startswith("/"):  # one of many pages: their summary is a line too
+            continue
         found.setdefault((row["row"], row["what"]), {})[row["database"]] = _cell(row)
     lines = [f"| what | {' | '.join(DATABASES)} |", "|---|---|---|"]
     lines += [
