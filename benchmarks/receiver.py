@@ -3,7 +3,7 @@ events, and remembers ids and moments. ``python -m benchmarks.receiver PORT``.
 
 ``/hangs`` is never answered, ``/fails`` always with 500; neither is counted.
 
-Control, by GET on the same port: ``/_reset?delay=MS&refuse=N`` (the first N tries of every event get a 503),
+Control, by GET on the same port: ``/_reset?delay=MS&refuse=N`` (the first N tries of every fourth event get a 503),
 ``/_stats?total=N`` and ``/_between?since=T&until=T`` (moments are of the machine's monotonic clock).
 """
 
@@ -35,6 +35,7 @@ class Book:
     def __init__(self, delay: float = 0.0, refuse: int = 0) -> None:
         self.delay, self.refuse = delay, refuse
         self.tries: Counter[bytes] = Counter()
+        self.places: dict[bytes, int] = {}
         self.moments = array("d")
         self.events = array("L")  # received up to and with the request of the same index
         self.ids: set[bytes] = set()
@@ -49,10 +50,12 @@ class Book:
         self.events.append((self.events[-1] if self.events else 0) + len(ids))
 
     def refuses(self, head: bytes) -> bool:
+        """Every fourth event: a service that refuses all would be let rest."""
         found = WEBHOOK_ID.search(head)
         identifier = found.group(1) if found else b""
         self.tries[identifier] += 1
-        return self.tries[identifier] <= self.refuse
+        place = self.places.setdefault(identifier, len(self.places))
+        return place % 4 == 3 and self.tries[identifier] <= self.refuse
 
     def received(self) -> int:
         return self.events[-1] if self.events else 0
