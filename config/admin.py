@@ -109,12 +109,14 @@ class PersonAdmin(PageAdmin):
 
     @changes("config.change_user")
     def deactivate(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """May not sign in any more, and is signed out; or, pressed again, may."""
+        """May not sign in any more, and is signed out; or, as the button says, may again. The button says which, so
+        that two people who press it at once do not undo each other."""
         person = get_object_or_404(User, pk=pk)
-        if is_last_owner(person):
+        active = request.POST.get("active") == "yes"
+        if not active and is_last_owner(person):
             messages.error(request, LAST_OWNER)
             return redirect(self.link("changelist"))
-        person.is_active = not person.is_active
+        person.is_active = active
         person.save(update_fields=["is_active"])
         history.record(request.user, person, "May sign in again" if person.is_active else "Deactivated")
         may = "may sign in again" if person.is_active else "cannot sign in any more, and is signed out everywhere"

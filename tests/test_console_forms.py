@@ -129,9 +129,12 @@ def test_from_the_list_of_people_somebody_is_signed_out_and_let_in_again() -> No
         "Owner Jones", "Viewer Jones", "Deactivated",
     )  # fmt: skip
 
-    assert (
-        "Viewer Jones may sign in again." in owner.post(f"/people/{row.pk}/deactivate/", follow=True).content.decode()
-    )
+    owner.post(f"/people/{row.pk}/deactivate/")  # asked once more at the same moment, it stays so
+    row.refresh_from_db()
+    assert not row.is_active
+
+    again = owner.post(f"/people/{row.pk}/deactivate/", {"active": "yes"}, follow=True)
+    assert "Viewer Jones may sign in again." in again.content.decode()
     assert person("viewer").get("/deliveries/").status_code == 200
 
     myself = User.objects.get(email="owner@example.com")

@@ -21,7 +21,7 @@ import orjson
 from django.db import DatabaseError, connection, transaction
 
 ROWS_A_STATEMENT = 100, 10, 1  # few sizes, so that the driver keeps them all prepared
-OFTEN, SELDOM = 1.0, 10.0  # seconds between checkpoints, so that there are
+OFTEN, SELDOM = 1.0, 10.0  # seconds between checkpoints, at least and at most
 MANY_PAGES = 8_000  # in the write-ahead log
 _local = threading.local()
 
@@ -102,7 +102,7 @@ def checkpoint(since: float) -> float:
 
     It flushes the disk, and every commit meanwhile waits for that: so no more often than the log's growth asks for. A
     log that has grown begins anew: what is little by then is moved while nobody writes. Else it would grow as long as
-    somebody writes, and to flush a file that grows takes twice as long, with ten times as many long waits.
+    somebody writes, and to flush a file that grows takes longer than to flush one that is written over.
     """
     if not is_sqlite() or connection.in_atomic_block:
         return SELDOM
