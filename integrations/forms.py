@@ -178,11 +178,16 @@ class ConnectorForm(VendorForm):
             self._keep(only)
 
     def _keep(self, groups: tuple[str, ...]) -> None:
-        kept = {name for group in groups for name in GROUPS[group]}
-        if "vendor" in groups:
-            kept |= {field_name(setting) for setting in self.vendor_settings()}
+        """In the order of the groups. An own address stands only beside a choice of regions."""
+        names = {
+            **GROUPS,
+            "vendor": tuple(field_name(setting) for setting in self.vendor_settings()),
+            "region": GROUPS["region"] if "region" in self.fields else (),
+        }
+        kept = [name for group in groups for name in names[group]]
         for name in [name for name in self.fields if name not in kept]:
             del self.fields[name]
+        self.order_fields(kept)
 
     def vendor_settings(self) -> tuple[Setting, ...]:
         vendor = registry.get(self.instance.vendor)

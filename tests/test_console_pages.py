@@ -48,7 +48,7 @@ PAGES: dict[str, set[str]] = {
     "/connectors/{connector}/preview/": OPERATOR,
     "/connectors/new/": EDITOR,
     "/connectors/new/segment/": EDITOR,
-    "/connectors/{draft}/setup/region/": EDITOR,
+    "/connectors/{draft}/setup/keys/": EDITOR,
     "/connectors/{draft}/setup/events/": EDITOR,
     "/connectors/{draft}/setup/test/": EDITOR,
     "/connectors/{draft}/setup/on/": EDITOR,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -26,33 +25,57 @@ def steps(client: Client, row: Connector, step: str) -> dict[str, str]:
     }
 
 
-def started(client: Client, **more: Any) -> Connector:
-    client.post("/connectors/new/segment/", {"name": "New", "secret_write_key": "wk_1234567890ab", **more})
-    return Connector.objects.get(name="New")
+def started(client: Client) -> Connector:
+    region = RegionEndpoint.objects.get(vendor="segment", slug="eu")
+    data = {"name": "New", "secret_write_key": "wk_1234567890ab", "region": region.pk}
+    client.post("/connectors/new/segment/", data)
+    return Connector.objects.get(name="New", region=region)
 
 
 def test_going_back_takes_no_tick_away() -> None:
     client = person("editor")
     row = started(client)
-    assert steps(client, row, "region") == {
-        "Service": "done", "Keys": "done", "Region": "here", "Events": "", "Test": "", "Turn on": "",
+    assert steps(client, row, "events") == {
+        "Service": "done", "Keys and region": "done", "Events": "here", "Test": "", "Turn on": "",
     }  # fmt: skip
-    region = RegionEndpoint.objects.filter(vendor="segment").first()
-    assert region is not None
-    client.post(f"/connectors/{row.pk}/setup/region/", {"region": region.pk})
     client.post(f"/connectors/{row.pk}/setup/events/", {"other_events": "send", **EMPTY_TABLES})
     assert steps(client, row, "keys") == {
-        "Service": "done", "Keys": "here", "Region": "done", "Events": "done", "Test": "", "Turn on": "",
+        "Service": "done", "Keys and region": "here", "Events": "done", "Test": "", "Turn on": "",
     }  # fmt: skip
 
 
-def test_a_test_that_was_left_out_has_no_tick() -> None:
+def test_a_region_is_a_choice_beside_the_keys() -> None:
+    """And where there is none, neither is an own address asked for."""
+    client = person("editor")
+    for service, fields in (
+        ("segment", ["name", "secret_write_key", "region", "endpoint"]),
+        ("webhook", ["name", "setting_url", "setting_method", "setting_batch_size", "secret_signing_secret"]),
+    ):
+        page = client.get(f"/connectors/new/{service}/")
+        asked = [field.name for field in page.context["form"]]
+        assert [name for name in asked if name in fields] == fields
+        assert ("endpoint" in asked) == ("endpoint" in fields)
+    page = client.get("/connectors/new/segment/").content.decode()
+    assert re.findall(r'name="region" value="\d+"[^>]*( checked)[^>]*> <span>([^<]+)<', page) == [
+        (" checked", "Global / US (Oregon)")
+    ]
+    assert "with the wrong one Segment says yes and shows nothing." in page
+    nothing = client.post("/connectors/new/segment/", {"name": "New", "secret_write_key": "wk_1234567890ab"})
+    assert nothing.context["form"].errors == {"region": ["This field is required."]}
+    row = started(client)
+    assert client.get(f"/connectors/{row.pk}/setup/region/").status_code == 404
+    assert Connector.objects.count() == 1
+
+
+def test_sending_a_test_is_the_button_and_no_tick_until_one_was_sent() -> None:
     client = person("editor")
     row = started(client)
+    address, on = f"/connectors/{row.pk}/setup/test/", f"/connectors/{row.pk}/setup/on/"
+    assert f'<a class="button" href="{on}">Continue without a test</a>' in client.get(address).content.decode()
     assert steps(client, row, "on")["Test"] == ""
     Connector.objects.filter(pk=row.pk).update(tested_at=timezone.now())
-    assert steps(client, row, "on")["Test"] == "done"
-    assert steps(client, row, "keys")["Test"] == "done"
+    assert f'<a class="button primary" href="{on}">Continue</a>' in client.get(address).content.decode()
+    assert [steps(client, row, step)["Test"] for step in ("on", "keys")] == ["done", "done"]
 
 
 def test_a_copy_has_no_keys_yet() -> None:
@@ -60,7 +83,7 @@ def test_a_copy_has_no_keys_yet() -> None:
     client.post(f"/connectors/{m.connector.pk}/copy/")
     copy = Connector.objects.exclude(pk__in=[m.connector.pk, m.paused.pk, m.off.pk, m.draft.pk]).get()
     assert steps(client, copy, "events") == {
-        "Service": "done", "Keys": "", "Region": "done", "Events": "here", "Test": "", "Turn on": "",
+        "Service": "done", "Keys and region": "", "Events": "here", "Test": "", "Turn on": "",
     }  # fmt: skip
 
 
@@ -70,17 +93,6 @@ def test_the_steps_are_forgotten_with_the_draft() -> None:
     assert client.session["setup_reached"] == {str(row.pk): 1}
     client.post(f"/connectors/{row.pk}/discard/")
     assert client.session["setup_reached"] == {}
-
-
-def test_sending_a_test_is_the_button_until_one_was_sent() -> None:
-    client = person("editor")
-    row = started(client)
-    address = f"/connectors/{row.pk}/setup/test/"
-    assert '<a class="button" href' in client.get(address).content.decode().split("Continue without a test")[0][-120:]
-    Connector.objects.filter(pk=row.pk).update(tested_at=timezone.now())
-    page = client.get(address).content.decode()
-    assert "Continue without a test" not in page
-    assert f'<a class="button primary" href="/connectors/{row.pk}/setup/on/">Continue</a>' in page
 
 
 def test_known_events_say_what_they_mean() -> None:

@@ -51,7 +51,7 @@ def addresses(world: World, text: str) -> list[str]:
     ]
     paths += [f"/connectors/{row.pk}/" for row in (m.paused, m.off, m.draft, m.hook, m.mapped, m.tried)]
     paths += [
-        f"/connectors/{m.draft.pk}/setup/{step}/" for step in ("keys", "region", "events", "mapping", "test", "on")
+        f"/connectors/{m.draft.pk}/setup/{step}/" for step in ("keys", "events", "mapping", "test", "on")
     ]
     paths += [f"/connectors/{m.hook.pk}/test/", f"/connectors/{m.mapped.pk}/test/", f"/events/{m.refused.pk}/"]
     paths += [f"/deliveries/{row.pk}/" for row in Delivery.objects.all()]

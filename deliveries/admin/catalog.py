@@ -42,24 +42,17 @@ class Step:
 
 
 TEST = Step("test", "Test")
-STEPS = (
-    Step("keys", "Keys", ("name", "vendor")),
-    Step("region", "Region", ("region",)),
-    Step("events", "Events", ("events",), ("rules", "filters")),
-    Step("mapping", "Mapping", ("mapping",), ("channels", "preferences")),
-    TEST,
-    Step("on", "Turn on", ("sources",)),
-)
 
 
 def steps_for(vendor: Vendor) -> list[Step]:
-    """The steps that this service has something to ask in."""
-    skipped = set()
-    if len(vendor.regions) < 2:
-        skipped.add("region")
-    if not vendor.channels and not vendor.preferences:
-        skipped.add("mapping")
-    return [step for step in STEPS if step.slug not in skipped]
+    """The steps that this service has something to ask in. A region is a choice, beside the keys that belong to it."""
+    steps = [
+        Step("keys", "Keys and region" if len(vendor.regions) > 1 else "Keys", ("name", "vendor", "region")),
+        Step("events", "Events", ("events",), ("rules", "filters")),
+    ]
+    if vendor.channels or vendor.preferences:
+        steps.append(Step("mapping", "Mapping", ("mapping",), ("channels", "preferences")))
+    return [*steps, TEST, Step("on", "Turn on", ("sources",))]
 
 
 def _reached(request: HttpRequest, row: Connector) -> int:
@@ -122,7 +115,8 @@ class CatalogPages:
     def first_step(self: Any, request: HttpRequest, service: str) -> HttpResponse:
         demand(request, ADD)
         row, vendor = _unsaved(service)
-        form = ConnectorForm(request.POST or None, instance=row, only=STEPS[0].groups)
+        step = steps_for(vendor)[0]
+        form = ConnectorForm(request.POST or None, instance=row, only=step.groups)
         if request.method == "POST" and form.is_valid():
             with transaction.atomic():
                 connector = form.save()
@@ -132,7 +126,7 @@ class CatalogPages:
             return redirect(self.link("setup", connector.pk, _after(vendor, "keys")))
         if not form.is_bound:
             form.initial["name"] = _free_name(vendor)
-        return self._show_step(request, _unsaved(service)[0], vendor, STEPS[0], form, {})
+        return self._show_step(request, _unsaved(service)[0], vendor, step, form, {})
 
     def preview_new(self: Any, request: HttpRequest, service: str) -> HttpResponse:
         """*Try it* and the mistakes at their fields before there is a row."""

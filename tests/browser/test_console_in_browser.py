@@ -37,7 +37,7 @@ def addresses(m: Any) -> list[str]:
         "/replays/", f"/replays/{m.replay.pk}/", "/replays/new/?status=failed", "/find/?q=user_1", "/names/",
         "/problems/", f"/problems/{m.problem.pk}/", "/alerts/", "/connectors/", f"/connectors/{m.connector.pk}/",
         f"/connectors/{m.paused.pk}/", f"/connectors/{m.off.pk}/", f"/connectors/{m.connector.pk}/test/",
-        "/connectors/new/", "/connectors/new/suprsend/", f"/connectors/{m.draft.pk}/setup/region/",
+        "/connectors/new/", "/connectors/new/suprsend/", f"/connectors/{m.draft.pk}/setup/keys/",
         f"/connectors/{m.draft.pk}/setup/events/", f"/connectors/{m.draft.pk}/setup/test/",
         f"/connectors/{m.draft.pk}/setup/on/", "/sources/", f"/sources/{m.source.pk}/", "/sources/add/",
         "/sources/add/?service=customerio", "/people/", "/people/add/", "/tokens/", "/history/", "/addresses/",
