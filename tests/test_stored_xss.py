@@ -50,9 +50,7 @@ def addresses(world: World, text: str) -> list[str]:
         f"/{row.get('path', route)}".format(**world.names) for route, row in TABLE.items() if row["get"][-3:] == "200"
     ]
     paths += [f"/connectors/{row.pk}/" for row in (m.paused, m.off, m.draft, m.hook, m.mapped, m.tried)]
-    paths += [
-        f"/connectors/{m.draft.pk}/setup/{step}/" for step in ("keys", "events", "mapping", "test", "on")
-    ]
+    paths += [f"/connectors/{m.draft.pk}/setup/{step}/" for step in ("keys", "events", "mapping", "test", "on")]
     paths += [f"/connectors/{m.hook.pk}/test/", f"/connectors/{m.mapped.pk}/test/", f"/events/{m.refused.pk}/"]
     paths += [f"/deliveries/{row.pk}/" for row in Delivery.objects.all()]
     asked = "&".join(f"{name}={quote(text)}" for name in QUERIES)

@@ -52,6 +52,13 @@ def ago(value: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def address(email: str) -> SafeString | str:
+    """An e-mail address that breaks before its @ where a line has no room for it, and nowhere else."""
+    person, at, host = email.rpartition("@")
+    return format_html("{}<wbr>{}{}", person, at, host) if at else email
+
+
+@register.filter
 def fulltime(value: datetime | None) -> str:
     return f"{timezone.localtime(value):%d %b %Y %H:%M:%S}" if value else "–"
 

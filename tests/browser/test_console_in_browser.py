@@ -273,3 +273,15 @@ def test_no_words_of_the_chart_touch_on_a_phone(page: Any, rows: Any, span: str)
     at = page("phone", f"/?range={span}")
     assert at.locator(".chart text").count() > 8
     assert at.evaluate(OVERLAPS) == 0
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_an_address_in_the_list_of_people_breaks_before_its_at_or_not_at_all(page: Any, rows: Any, look: str) -> None:
+    User.objects.create_user("christina.papadopoulos@events.example-company.com", name="Christina")
+    at = page(look, "/people/")
+    lines = at.evaluate("""[...document.querySelectorAll("td .small")].map(cell => [...cell.childNodes]
+        .filter(part => part.nodeType === Node.TEXT_NODE)
+        .map(part => { const range = document.createRange(); range.selectNodeContents(part);
+                       return [part.data, range.getClientRects().length]; }))""")
+    assert [["owner", 1], ["@example.com", 1]] in lines
+    assert [["christina.papadopoulos", 1], ["@events.example-company.com", 1 if look != "phone" else 2]] in lines
