@@ -8,7 +8,6 @@ import threading
 import time
 from queue import SimpleQueue
 
-from django.db import Error as DatabaseError
 from django.db import connection
 from django.utils import timezone
 
@@ -59,7 +58,7 @@ class Chores:
             connection.close()
 
     def _do(self, keys: set[int]) -> None:
-        """Failing here loses nothing: the sweep finds the rows."""
+        """Failing here loses nothing: the sweep finds the rows. And the thread must live, whatever it was."""
         try:
             queue.wake(timezone.now())
             self._note_use(keys)
@@ -67,7 +66,7 @@ class Chores:
             if since >= self._pause:
                 self._pause = checkpoint(since)
                 self._checked = time.monotonic()
-        except DatabaseError:
+        except Exception:
             log.warning("The workers could not be woken; the sweep will", exc_info=True)
             connection.close()
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
+import signal
 import threading
 import time
 from collections import deque
@@ -24,7 +26,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from deliveries.accept import Accepted, store
 from deliveries.chores import Chores
-from deliveries.engine.writing import Busy, is_sqlite
+from deliveries.engine.writing import is_sqlite
 
 log = logging.getLogger("signalbox.ingest")
 MOST_WAITING = 64_000_000  # bytes of events in memory; beyond it senders are asked to come again
@@ -37,7 +39,7 @@ SLOW_FOR = 1.0  # seconds until it is tried again
 
 
 class Overloaded(Exception):
-    """Too much is waiting to be stored already."""
+    """Too much is waiting to be stored already, or nobody is there any more who would store it."""
 
 
 class _Waiting(NamedTuple):
@@ -55,9 +57,10 @@ class GroupWriter:
         self._here_from = 0.0  # until then the disk is too slow for the loop to wait for it
         self._waiting: deque[_Waiting] = deque()  # for the thread
         self._waiting_bytes = 0
+        self._in_hand: list[_Waiting] = []  # the thread's own
         self._chores = Chores()
         self._condition = threading.Condition()
-        self._closing = False
+        self._closing = self._broken = False
         self._in_loop = False
         # Django's connection belongs to a context. Without one of its own each commit would run in that of some
         # request, and open a connection of its own.
@@ -108,17 +111,20 @@ class GroupWriter:
 
     def _hand_over(self, group: list[_Waiting]) -> None:
         with self._condition:
-            self._waiting.extend(group)
-            self._waiting_bytes += sum(waiting.size for waiting in group)
-            self._condition.notify()
+            if not self._broken:
+                self._waiting.extend(group)
+                self._waiting_bytes += sum(waiting.size for waiting in group)
+                self._condition.notify()
+                return
+        _resolve([waiting.answer for waiting in group], Overloaded())
 
     def _store_here(self, group: list[_Waiting]) -> bool:
         began, computed = time.monotonic(), time.thread_time()
         try:
             _prepare_connection(busy_ms=5)
             store([waiting.accepted for waiting in group], wait=False)
-        except (Busy, DatabaseError):
-            return False  # the thread waits, tries again and says what is wrong
+        except Exception:  # noqa: BLE001 - the thread waits, tries again, and says what is wrong
+            return False
         now = time.monotonic()
         if now - began - (time.thread_time() - computed) > SLOW_DISK:
             self._here_from = now + SLOW_FOR
@@ -135,8 +141,21 @@ class GroupWriter:
                 group = self._take()
                 if group:
                     self._store(group)
+        except BaseException:
+            log.critical("Nobody stores events here any more: this web process ends, to be started anew", exc_info=True)
+            self._break_down()
         finally:
             connection.close()
+
+    def _break_down(self) -> None:
+        """Without this thread senders would wait for ever. Who waits, or comes yet, is asked to come again, and the
+        process ends as if told to: `serve` starts another, and its port stays open."""
+        with self._condition:
+            self._closing = self._broken = True
+            group = [*self._in_hand, *self._waiting]
+            self._waiting.clear()
+        os.kill(os.getpid(), signal.SIGTERM)
+        _answer(group, Overloaded())
 
     def _connect(self) -> None:
         """Before there is anything to store, so that the first request need not wait for it."""
@@ -154,6 +173,7 @@ class GroupWriter:
                 group.append(self._waiting.popleft())
                 events += len(group[-1].accepted.events)
             self._waiting_bytes -= sum(waiting.size for waiting in group)
+            self._in_hand = group
             return group
 
     def _store(self, group: list[_Waiting]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -25,6 +26,14 @@ class SqliteStore:
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=20)) as database:
             return database.execute(sql).fetchall()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nothing can be stored: somebody else is writing."""
+        with closing(sqlite3.connect(self.path, timeout=20, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            yield
+            database.execute("ROLLBACK")
 
     def close(self) -> None:
         """It goes with the data directory."""
@@ -47,6 +56,13 @@ class PostgresStore:
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url, autocommit=True) as database:
             return database.execute(sql).fetchall()  # type: ignore[arg-type]  # a test's own SQL
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nothing can be stored: somebody else has the table."""
+        with psycopg.connect(self.url) as database:
+            database.execute("LOCK TABLE deliveries_event IN ACCESS EXCLUSIVE MODE")
+            yield
 
     def cut_connections(self) -> int:
         """End every connection to the database but our own; returns how many there were."""

@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import psycopg
 
 from tests.door import basic
 from tests.process.server import Server
-from tests.process.stores import PostgresStore, SqliteStore
 from tests.process.waiting import eventually
 
 MOST_WAITING = 512  # in each web process: deliveries/api/front.py
 PROCESSES = 2  # at most
 CLIENTS = MOST_WAITING * PROCESSES + 300
-
-
-@contextmanager
-def locked(server: Server) -> Iterator[None]:
-    """Nothing can be stored: somebody else has the tables."""
-    store = server.store
-    if isinstance(store, SqliteStore):
-        with contextlib.closing(sqlite3.connect(store.path, timeout=20, isolation_level=None)) as database:
-            database.execute("BEGIN IMMEDIATE")
-            yield
-            database.execute("ROLLBACK")
-        return
-    assert isinstance(store, PostgresStore)
-    with psycopg.connect(store.url) as database:
-        database.execute("LOCK TABLE deliveries_event IN ACCESS EXCLUSIVE MODE")
-        yield
 
 
 def ask(server: Server, key: str, message_id: str) -> socket.socket:
@@ -58,7 +35,7 @@ def answered(sock: socket.socket) -> bool:
 
 def test_who_cannot_be_served_soon_hears_so_at_once(running: Server) -> None:
     key = running.add("crowd", status="off", settings={"url": "http://127.0.0.1:9/"})
-    with locked(running):
+    with running.store.locked():
         clients = {f"crowd-{number}": ask(running, key, f"crowd-{number}") for number in range(CLIENTS)}
         at_once = eventually(
             lambda: len(found := [name for name, sock in clients.items() if answered(sock)]) >= 300 and found,
