@@ -50,6 +50,14 @@ def _forget() -> None:
 
 
 @pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the workers were asked to do: no task of the test leaves for a broker."""
+    functions: list[str] = []
+    monkeypatch.setattr("deliveries.queue.async_task", functions.append)
+    return functions
+
+
+@pytest.fixture
 def http() -> Iterator[network.StrictResponses]:
     """Registered answers for outgoing requests: every one must be fetched, and no other request may be made."""
     mock = network.StrictResponses()

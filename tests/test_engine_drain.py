@@ -21,13 +21,8 @@ from integrations.models import Connector
 from integrations.types import Cause, Disposition, OutgoingRequest, Response, Verdict
 from tests.rows import connector, delivery, event
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("asked")]
 Answer = Callable[[OutgoingRequest], Response]
-
-
-@pytest.fixture(autouse=True)
-def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deliveries.queue.async_task", lambda *_: None)
 
 
 class Network:

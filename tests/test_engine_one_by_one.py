@@ -17,13 +17,8 @@ from integrations.models import Connector
 from integrations.types import Cause, OutgoingRequest, Response
 from tests import rows
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("asked")]
 NOVU = {"vendor": "novu", "settings": {"workflow_from": "events"}, "secrets": {"api_key": "nv_1"}}
-
-
-@pytest.fixture(autouse=True)
-def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deliveries.queue.async_task", lambda *_: None)
 
 
 class Service:

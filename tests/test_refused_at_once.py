@@ -15,26 +15,11 @@ from deliveries.alarm import AlertRule, AlertTarget, Problem
 from deliveries.engine.drain import Drain
 from deliveries.models import Delivery
 from integrations.models import Connector
-from integrations.types import OutgoingRequest, Response
 from tests import rows
+from tests.service import Service
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("asked")]
 SWEEP = "deliveries.tasks.sweep"
-
-
-class Service:
-    def __init__(self, status: int) -> None:
-        self.status = status
-
-    def send(self, request: OutgoingRequest, *, hosts: tuple[str, ...] = ()) -> Response:
-        return Response(status=self.status, body=b"{}")
-
-
-@pytest.fixture(autouse=True)
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    functions: list[str] = []
-    monkeypatch.setattr("deliveries.queue.async_task", lambda function, *_: functions.append(function))
-    return functions
 
 
 def connector(waiting: int, name: str = "hook") -> Connector:

@@ -17,26 +17,11 @@ from deliveries.engine import rest
 from deliveries.engine.drain import Drain
 from deliveries.models import Delivery, Lane
 from integrations.models import Connector
-from integrations.types import OutgoingRequest, Response
 from tests import rows
 from tests.console import person
+from tests.service import Service
 
-pytestmark = pytest.mark.django_db
-
-
-class Service:
-    def __init__(self) -> None:
-        self.status = 401
-
-    def send(self, request: OutgoingRequest, *, hosts: tuple[str, ...] = ()) -> Response:
-        return Response(status=self.status, body=b"{}")
-
-
-@pytest.fixture(autouse=True)
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    functions: list[str] = []
-    monkeypatch.setattr("deliveries.queue.async_task", lambda function, *_: functions.append(function))
-    return functions
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("asked")]
 
 
 @pytest.fixture
@@ -68,7 +53,7 @@ def counts(to: Connector) -> dict[str, int]:
 def test_warned_before_and_told_when_it_happens_and_all_is_held(
     to: Connector, monkeypatch: pytest.MonkeyPatch, asked: list[str], django_capture_on_commit_callbacks: Any
 ) -> None:
-    service = Service()
+    service = Service(401)
     with django_capture_on_commit_callbacks(execute=True):
         now = run(service, monkeypatch)
     to.refresh_from_db()
@@ -104,8 +89,7 @@ def test_warned_before_and_told_when_it_happens_and_all_is_held(
 def test_gone_stops_at_once_and_all_is_held(to: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service says itself that nothing more may come: there is nothing to wait for, and the one answer decides.
     The problem that says so is there before, in the transaction of the stop."""
-    service = Service()
-    service.status = 410
+    service = Service(410)
     before: list[str] = []
     raise_now = problems.raise_now
 
@@ -125,7 +109,7 @@ def test_gone_stops_at_once_and_all_is_held(to: Connector, monkeypatch: pytest.M
 
 
 def test_one_good_answer_and_all_goes_on(to: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
-    service = Service()
+    service = Service(401)
     run(service, monkeypatch)
     failed = counts(to)["failed"]
     service.status = 200
@@ -141,6 +125,6 @@ def test_one_good_answer_and_all_goes_on(to: Connector, monkeypatch: pytest.Monk
 def test_who_does_not_want_to_hear_of_it_does_not(to: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
     problems.rules(store=True)
     AlertRule.objects.filter(kind="stopping").update(enabled=False)
-    run(Service(), monkeypatch)
+    run(Service(401), monkeypatch)
     assert live() == ["key_refused"]
     assert Lane.objects.get(connector=to).stops_at is not None
