@@ -23,6 +23,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.utils import timezone
 
+from config import orphans
 from deliveries import alerts, lifeline, queue, silence
 from deliveries.models import Heartbeat
 
@@ -171,11 +172,13 @@ class Supervisor:
         """Serve until TERM or INT; then let what is in flight finish, and leave no process behind."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        orphans.adopt()
         announced = False
         try:
             while not self.stopping:
                 for child in self.children:
                     child.look()
+                orphans.clear([child.process.pid for child in self.children if child.process is not None])
                 if not announced:
                     announced = True
                     ready()

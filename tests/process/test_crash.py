@@ -6,9 +6,11 @@ import os
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from config import orphans
 from tests.process import processes
 from tests.process.receiver import Receiver
 from tests.process.server import Server
@@ -88,6 +90,20 @@ def test_worker_group_killed(running: Server, receiver: Receiver) -> None:
     os.killpg(os.getpgid(group[0]), signal.SIGKILL)
     assert_all_delivered(running, receiver, "group", ids, in_flight)
     assert not set(group) & {process.pid for process in running.processes()}
+
+
+def test_a_killed_parent_s_children_are_cleared_away(running: Server) -> None:
+    """Also where nobody else does it: we stand for a container's process 1 that looks after nobody."""
+    group = running.processes("worker")
+    orphans.adopt()
+    try:
+        processes.send(signal.SIGKILL, [os.getpgid(group[0].pid)])
+        eventually(lambda: not set(group) & set(running.processes()), "they have ended")
+        eventually(
+            lambda: not [one for one in group if Path(f"/proc/{one.pid}").exists()], "nothing of them is left", 20
+        )
+    finally:
+        orphans.adopt(yes=False)
 
 
 def test_serve_killed_takes_everything_with_it(running: Server, receiver: Receiver) -> None:
