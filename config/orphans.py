@@ -14,7 +14,7 @@ PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 def adopt(*, yes: bool = True) -> None:
-    """From now on orphaned descendants become children of this process. Elsewhere than on Linux nothing is done here."""
+    """From now on orphaned descendants become children of this process. On Linux only; else nothing is done."""
     if LINUX:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, int(yes), 0, 0, 0)
 
