@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from csp.constants import NONE, SELF
 
@@ -42,14 +43,22 @@ if SQLITE:
         ),
     }
     DATABASES["default"]["CONN_MAX_AGE"] = None
-elif ROLE == "web":
-    # While the database is away senders must hear "come again" before they give up waiting (10-15 s), and once it is
-    # back the next request must find it: the pool's own times are 30 s and, after a long outage, minutes.
-    pool = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 2}
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = pool  # beside those of the address, such as sslmode
-    DATABASES["default"]["CONN_MAX_AGE"] = 0
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = None
+    # A server that vanishes (a network that breaks, a machine that is taken over) closes nothing: whoever waits for its
+    # answer would, by the system's own times, wait for hours. The address may say otherwise, as of sslmode.
+    quick: dict[str, Any] = {
+        "connect_timeout": 5,
+        "tcp_user_timeout": 6000,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+    }
+    options = {**quick, **DATABASES["default"].get("OPTIONS", {})}
+    if ROLE == "web":
+        # While the database is away senders must hear "come again" before they give up waiting (10-15 s), and once it
+        # is back the next request must find it: the pool's own times are 30 s and, after a long outage, minutes.
+        options["pool"] = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 2}
+    DATABASES["default"]["OPTIONS"] = options
+    DATABASES["default"]["CONN_MAX_AGE"] = 0 if ROLE == "web" else None
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="")
