@@ -146,9 +146,15 @@ def test_a_bomb_as_an_answer(outside: listening.Server, encoding: str, body: byt
 
 
 def test_a_long_answer_is_cut(outside: listening.Server) -> None:
+    """While it is read: what is beyond the cap never comes into memory."""
     outside.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n" + b"x" * 30_000_000
-    answer = Sender().send(OutgoingRequest(url=f"http://127.0.0.2:{outside.port}/"))
+    request, sender = OutgoingRequest(url=f"http://127.0.0.2:{outside.port}/"), Sender()
+    tracemalloc.start()
+    answer = sender.send(request)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
     assert answer.body == b"x" * send.BODY_CAP
+    assert peak < 4_000_000
 
 
 # --- Encryption -------------------------------------------------------------------------------------------------------
