@@ -174,6 +174,7 @@ APPEND_SLASH = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "config.formats"
 
 # --- People -----------------------------------------------------------------------------------------------------------
 

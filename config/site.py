@@ -14,6 +14,7 @@ from django.contrib.admin import AdminSite, ModelAdmin
 from django.http import HttpRequest
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, URLPattern, URLResolver, include, path, re_path, reverse
+from django.utils.text import capfirst
 
 from deliveries import limits
 
@@ -82,6 +83,16 @@ NAVIGATION: tuple[tuple[str, tuple[Link, ...]], ...] = (
 )
 
 
+class JobsPages:
+    """django-q2's own lists: nothing to press on them, and their title says what is listed."""
+
+    actions = None
+
+    def changelist_view(self: Any, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        context = {"title": capfirst(self.opts.verbose_name_plural), **(extra_context or {})}
+        return super().changelist_view(request, context)  # type: ignore[misc]  # a ModelAdmin's
+
+
 class ConsoleSite(AdminSite):
     site_header = "Signalbox"
     site_title = "Signalbox"
@@ -104,7 +115,7 @@ class ConsoleSite(AdminSite):
             if model._meta.label_lower in LEFT_OUT:
                 continue
             if model._meta.app_label == "django_q":  # its action queues a job again, whoever presses it
-                admin_class = type("JobsAdmin", (admin_class or ModelAdmin,), {"actions": None})
+                admin_class = type("JobsAdmin", (JobsPages, admin_class or ModelAdmin), {})
             super().register(model, admin_class, **options)
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:

@@ -48,6 +48,11 @@ class AlertRule(models.Model):
     def __str__(self) -> str:
         return str(self.get_kind_display())
 
+    @property
+    def counts(self) -> bool:
+        """Whether its limit means anything: a connector stops or it does not."""
+        return self.kind not in (self.Kind.STOPPING, self.Kind.STOPPED)
+
 
 class AlertTarget(models.Model):
     """Who is told: somebody who signs in here, an e-mail address, a Slack web address, or a webhook that we sign.

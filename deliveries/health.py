@@ -94,7 +94,7 @@ def judge(facts: Facts, now: datetime) -> Health:
     if len(facts.last) >= ENOUGH and all(status == Status.FAILED for status, _ in facts.last[:ENOUGH]):
         return Health(code="not_working", why=f"The last {ENOUGH} deliveries failed.")
     if share < BAD and ended >= ENOUGH:
-        return Health(code="not_working", why=f"{failed} of the last {ended} deliveries failed.")
+        return Health(code="not_working", why=_last(failed, ended, "failed"))
     if facts.oldest_due is not None and now - facts.oldest_due > OVERDUE:
         minutes = int((now - facts.oldest_due).total_seconds() // 60)
         return Health(code="slow", word="Slow", why=f"A delivery has been due for {minutes} minutes.")
@@ -105,10 +105,14 @@ def judge(facts: Facts, now: datetime) -> Health:
             why="1 delivery is retrying." if facts.retrying == 1 else f"{facts.retrying} deliveries are retrying.",
         )
     if share < GOOD:
-        return Health(code="slow", word="Some fail", why=f"{failed} of the last {ended} deliveries failed.")
+        return Health(code="slow", word="Some fail", why=_last(failed, ended, "failed"))
     if not facts.oldest_due and (why := _silence(facts, now)):
         return Health(code="quiet", why=why)
-    return Health(code="working", why=f"{delivered} of the last {ended} deliveries arrived." if ended else "")
+    return Health(code="working", why=_last(delivered, ended, "arrived") if ended else "")
+
+
+def _last(count: int, ended: int, did: str) -> str:
+    return f"The last delivery {did}." if ended == 1 else f"{count} of the last {ended} deliveries {did}."
 
 
 def _set_aside(facts: Facts) -> Health | None:

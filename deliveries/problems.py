@@ -38,8 +38,8 @@ DEFAULTS = {
     Kind.HELD: (80, True, "percent of the age at which held events are dropped"),
     Kind.QUIET: (24, False, "hours without an event"),
     Kind.BOOKS: (1, True, "events of a day that are missing or there too often"),
-    Kind.STOPPING: (1, True, "connector that is about to stop"),
-    Kind.STOPPED: (1, True, "connector that sends nothing until somebody resumes it"),
+    Kind.STOPPING: (1, True, "while there is still time to do something"),
+    Kind.STOPPED: (1, True, "nothing is sent until somebody resumes it"),
     Kind.SILENT: (2, True, "minutes without a sign of life"),
 }
 

@@ -24,6 +24,7 @@ LOOKALIKES = (
     ("{", "a piece of JSON"),
 )
 MASK = "••••"
+NO_ADDRESS = "Write a whole web address, for example https://example.com/in."
 
 
 def masked(text: Any) -> str:
@@ -47,7 +48,7 @@ class SecretField(forms.CharField):
 
     def __init__(self, *, saved: str = "", required: bool = True, **kwargs: Any) -> None:
         self.saved = bool(saved)
-        shown = f"•••• {hint(saved)}".strip() + " is saved. Paste a new one to replace it." if saved else ""
+        shown = f"•••• {hint(saved)}".strip() if saved else ""
         attrs = {"autocomplete": "off", "spellcheck": "false", "placeholder": shown}
         # Not "password": browsers would offer to save it as the person's own.
         widget = forms.PasswordInput(render_value=False, attrs={**attrs, "autocomplete": "new-password"})
@@ -132,7 +133,9 @@ def _plain_field(setting: Setting, validators: list[Any], common: dict[str, Any]
         case "number":
             return forms.FloatField(validators=validators, **common)
         case "url":
-            return forms.URLField(assume_scheme="https", max_length=500, **common)
+            return forms.URLField(
+                assume_scheme="https", max_length=500, error_messages={"invalid": NO_ADDRESS}, **common
+            )
         case "choice":
             return forms.ChoiceField(choices=setting.choices, **common)
         case "map":

@@ -11,7 +11,7 @@ from django import forms
 from django.utils import timezone
 
 from integrations import registry, rolling
-from integrations.fields import RowsField, setting_field
+from integrations.fields import NO_ADDRESS, RowsField, setting_field
 from integrations.models import Connector, RegionEndpoint, Source
 from integrations.types import Setting
 
@@ -76,6 +76,7 @@ class SourceForm(VendorForm):
     class Meta:
         model = Source
         fields = ("name", "rate_limit_per_second", "erases")
+        error_messages = {"name": {"unique": "Another source is called that already. Choose another name."}}
 
     def __init__(self, *args: Any, may_erase: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -122,6 +123,7 @@ class ConnectorForm(VendorForm):
     endpoint = forms.URLField(
         required=False,
         assume_scheme="https",
+        error_messages={"invalid": NO_ADDRESS},
         label="Own address",
         help_text="Instead of the region's address, for example a proxy of your own. Usually empty.",
     )
@@ -133,6 +135,7 @@ class ConnectorForm(VendorForm):
             "rate_limit_per_second", "max_concurrency", "notes",
         )  # fmt: skip
         field_classes = {"sources": RowsField}
+        error_messages = {"name": {"unique": "Another connector is called that already. Choose another name."}}
         widgets = {
             "sources": forms.CheckboxSelectMultiple,
             "region": forms.RadioSelect,
@@ -167,6 +170,8 @@ class ConnectorForm(VendorForm):
         else:
             del self.fields["region"]
         self.fields["prefix"].strip = False  # type: ignore[attr-defined]  # "segment : " ends in a space
+        if self.vendor:
+            self.fields["name"].help_text = f"How it is called here, for example “{self.vendor.label} – production”."
         if self.vendor and self.vendor.offered_prefix:
             self.fields["prefix"].help_text = f"{self.vendor.label} usually uses “{self.vendor.offered_prefix}”."
         retry = self.instance.retry

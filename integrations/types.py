@@ -207,3 +207,8 @@ class Vendor:
     @property
     def receives(self) -> bool:
         return self.receive is not None
+
+    def missing(self, settings: Mapping[str, Json], secrets: Mapping[str, str]) -> list[str]:
+        """The labels of what is asked for and not there yet: without it nothing can be sent."""
+        found = {True: secrets, False: settings}
+        return [one.label for one in self.settings if one.required and not found[one.secret].get(one.name, one.default)]

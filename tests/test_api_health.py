@@ -40,7 +40,7 @@ LIVE: dict[str, Any] = {"any_delivery": True, "received": 100}
         ({"last": [("failed", "key_refused"), GOOD]}, "not_working", "The key was refused."),
         ({"delivered": 10, "retrying": 3}, "slow", "3 deliveries are retrying."),
         ({"oldest_due": T0 - timedelta(minutes=6)}, "slow", "A delivery has been due for 6 minutes."),
-        ({"oldest_due": T0 - timedelta(minutes=5), "delivered": 1}, "working", "1 of the last 1 deliveries arrived."),
+        ({"oldest_due": T0 - timedelta(minutes=5), "delivered": 1}, "working", "The last delivery arrived."),
         ({"received": 0}, "quiet", "Nothing arrived for it in the last 24 hours."),
         ({"status": "paused", "by": "Ann", "reason": "Moving", "failed": 9}, "paused", "Paused by Ann: Moving"),
         ({"status": "off", "by": "Ann"}, "off", "Switched off by Ann."),

@@ -76,7 +76,7 @@ def _is_done(step: Step, row: Connector, vendor: Vendor, passed: bool) -> bool:
     if step is TEST:
         return row.tested_at is not None
     if step.slug == "keys":
-        return passed and all(row.secrets.get(one.name) for one in vendor.settings if one.secret and one.required)
+        return passed and not vendor.missing(row.settings, row.secrets)
     return passed
 
 
@@ -205,7 +205,7 @@ class CatalogPages:
             hold.switch_on(connector, by=str(request.user))
             history.record(request.user, connector, "Set up and turned on")
         _forget(request, connector.pk)
-        return self.after_turning_on(request, connector, f"{connector.name} is on. Every event from now on goes there.")
+        return self.after_turning_on(request, connector, _turned_on(connector))
 
     @changes("integrations.add_connector")
     def discard(self: Any, request: HttpRequest, pk: int) -> HttpResponse:
@@ -217,6 +217,12 @@ class CatalogPages:
             connector.delete()
             messages.success(request, "The draft is gone.")
         return redirect(self.link("changelist"))
+
+
+def _turned_on(connector: Connector) -> str:
+    if connector.sources.exists():
+        return f"{connector.name} is on. Every event from now on goes there."
+    return f"{connector.name} is on, but gets the events of no source yet: tick one below, and save."
 
 
 def _unsaved(service: str) -> tuple[Connector, Vendor]:
@@ -270,6 +276,7 @@ def _summary(row: Connector, vendor: Vendor) -> dict[str, Any]:
     return {
         "renamed": [(rule.name, f"{row.prefix}{rule.send_as or rule.name}") for rule in renamed],
         "off": off,
+        "missing": vendor.missing(row.settings, row.secrets),
         "region": row.region.label if row.region else "",
         "recent": "more than 1000" if recent > 1000 else recent,
         "has_sources": Source.objects.exists(),

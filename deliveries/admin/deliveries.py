@@ -30,6 +30,19 @@ VIEWS = (
     ("skipped", "Skipped"),
     ("delivered", "Delivered"),
 )
+NOTHING = {
+    "look": (
+        "Nothing needs a look",
+        "Whatever failed was replayed. New failures appear here until somebody replays them.",
+    ),
+    "retrying": (
+        "Nothing is being tried again",
+        "When a service is down or slow, what we try again by ourselves is here.",
+    ),
+    "held": ("Nothing is held", "While a connector is paused, its events wait here until it is resumed."),
+    "skipped": ("Nothing was skipped", "What is not sent on purpose is here: switched off, filtered or not supported."),
+    "delivered": ("Nothing was delivered yet", "What a service accepted is here."),
+}
 EXPORTED = 10_000
 EXPORTED_COLUMNS = (
     "id", "status", "cause", "sent_as", "attempts", "connector__name", "event__name", "event__type", "event__user_id",
@@ -75,7 +88,8 @@ class DeliveryAdmin(PageAdmin):
             connectors=[(str(key), name) for key, name in connectors],
             connector_name={str(key): name for key, name in connectors}.get(request.GET.get("connector", "")),
             names=listing.recent_names(),
-            filtered=any(request.GET.get(name) for name in ("view", "q", "range", *log.DELIVERY_FILTERS)),
+            filtered=any(request.GET.get(name) for name in ("q", "range", *log.DELIVERY_FILTERS)),
+            nothing=NOTHING.get(request.GET.get("view", "")),
             replayable=not error and _replayable(filters),
             newest=found.rows[0].id if found.rows and "before" not in request.GET else "",
         )

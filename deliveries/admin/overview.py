@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from deliveries import tally
 from deliveries.admin import badges, latency
-from deliveries.admin.charts import Bar, stacked
+from deliveries.admin.charts import SAID, Bar, stacked
 from deliveries.alarm import AlertTarget, Problem
 from deliveries.log import OPEN, UNUSUAL, Among, not_replayed
 from deliveries.models import Delivery, Heartbeat, Status
@@ -54,7 +54,9 @@ def context(request: HttpRequest) -> dict[str, Any]:
     totals = {
         name: sum(bar.counts.get(name, 0) for bar in bars) for name in ("delivered", "failed", "held", "retrying")
     }
-    summary = f"Deliveries of the last {RANGES[chosen].label}: " + ", ".join(f"{n:,} {k}" for k, n in totals.items())
+    summary = f"Deliveries of the last {RANGES[chosen].label}: " + ", ".join(
+        f"{n:,} {SAID.get(k, k)}" for k, n in totals.items()
+    )
     return {
         "title": "Overview",
         "console_lines": lines,

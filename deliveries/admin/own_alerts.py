@@ -18,6 +18,7 @@ class Covered:
     kind: str
     what: str
     limit: int
+    counts: bool
     unit: str
     on: bool
     own: int | None
@@ -37,5 +38,9 @@ def of(connector: Connector) -> list[Covered]:
             rule = own or usual
             told = next((named for one in (own, usual) if (named := recipients.named(one))), everybody)
             names = [str(target.person or target.name) for target in told]
-            lines.append(Covered(kind.value, str(rule), rule.limit, unit, rule.enabled, own.pk if own else None, names))
+            lines.append(
+                Covered(
+                    kind.value, str(rule), rule.limit, rule.counts, unit, rule.enabled, own.pk if own else None, names
+                )
+            )
     return lines

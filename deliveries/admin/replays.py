@@ -101,11 +101,9 @@ class ReplayAdmin(PageAdmin):
 
     def page(self, request: HttpRequest, pk: int) -> HttpResponse:
         row = get_object_or_404(Replay, pk=pk)
-        what = in_words(row.filters, _connector_names())
+        title = f"Replay: {in_words(row.filters, _connector_names())}"
         crumbs = [("Replays", self.link("changelist"))]
-        return self.show(
-            request, "console/replay.html", f"Replay {pk}", replay=row, what=what, crumbs=crumbs, **_progress(row)
-        )
+        return self.show(request, "console/replay.html", title, replay=row, crumbs=crumbs, **_progress(row))
 
     def live(self, request: HttpRequest, pk: int) -> HttpResponse:
         row = get_object_or_404(Replay, pk=pk)

@@ -163,4 +163,5 @@ def _panel(config: ConnectorConfig, vendor: Vendor, sample: samples.Sample) -> d
         "own": sample.own,
         "reaches": sample.reaches(config, payload),
         "result": preview.preview(config, payload, vendor),
+        "missing": vendor.missing(config.settings, config.secrets),
     }

@@ -12,12 +12,16 @@ from django.shortcuts import get_object_or_404, redirect
 
 from integrations import history, registry
 from integrations.admin.pages import PageAdmin, changes, demand
+from integrations.fields import NO_ADDRESS
 from integrations.models import RegionEndpoint
 
 
 class AddressForm(forms.ModelForm):
     base_url = forms.URLField(
-        label="Address", assume_scheme="https", help_text="Without a slash at the end and without /v1."
+        label="Address",
+        assume_scheme="https",
+        help_text="Without a slash at the end and without /v1.",
+        error_messages={"invalid": NO_ADDRESS},
     )
 
     class Meta:

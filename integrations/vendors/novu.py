@@ -252,6 +252,7 @@ VENDOR = Vendor(
     test_event={
         "type": "track",
         "event": "User Abandoned Cart",
+        "userId": "63da8ee0c037e013fd790ffd",
         "properties": {
             "name": "abandoned-cart-recovery-workflow",
             "user": {"subscriberId": "63da8ee0c037e013fd790ffd", "email": "jane@example.com", "firstName": "Jane"},

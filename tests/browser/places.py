@@ -135,8 +135,6 @@ def of_settings(m: Any) -> dict[str, tuple[str, Step | None]]:
         "tokens": ("/tokens/", None),
         "tokens-new": ("/tokens/", _new_token),
         "jobs": ("/jobs/", None),
-        "schedules": ("/django_q/schedule/", None),
-        "jobs-done": ("/django_q/success/", None),
         "settings": ("/settings/", None),
         "import": ("/settings/import/", None),
         "import-preview": ("/settings/import/", _import),

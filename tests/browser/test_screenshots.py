@@ -14,6 +14,7 @@ from deliveries.admin import books
 from integrations import selectors
 from integrations.models import Connector
 from integrations.secrets import UnreadableSecret
+from tests.browser.extremes import of_extremes, of_jobs, of_mistakes
 from tests.browser.places import of_connections, of_settings, of_traffic, presses
 from tests.console import person
 
@@ -53,7 +54,7 @@ def taken(opened: Any, name: str, look: str) -> None:
 
 
 @LOOKS
-@pytest.mark.parametrize("part", [of_traffic, of_connections, of_settings])
+@pytest.mark.parametrize("part", [of_traffic, of_connections, of_settings, of_extremes, of_jobs, of_mistakes])
 def test_pictures(page: Any, live_server: Any, rows: Any, look: str, part: Any) -> None:
     places = part(rows)
     opened = page(look)

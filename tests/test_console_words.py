@@ -1,0 +1,154 @@
+"""What pages say in states that are easily forgotten: nothing there, nothing filled in, one of a thing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from django_q.models import Task
+
+from deliveries.admin.charts import Bar, stacked
+from integrations.models import Connector
+from tests.console import EMPTY_TABLES, made, person
+
+pytestmark = pytest.mark.django_db
+
+
+def page(path: str, role: str = "owner", **data: Any) -> str:
+    client = person(role)
+    answer = client.post(path, data, follow=True) if data else client.get(path)
+    return answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        ("look", "Nothing needs a look"),
+        ("retrying", "Nothing is being tried again"),
+        ("held", "Nothing is held"),
+        ("skipped", "Nothing was skipped"),
+        ("delivered", "Nothing was delivered yet"),
+    ],
+)
+def test_each_saved_view_says_what_it_means_that_it_is_empty(view: str, words: str) -> None:
+    html = page(f"/deliveries/?view={view}")
+    assert words in html
+    assert "Nothing matches" not in html
+    assert "Clear all" not in html
+    assert "Export CSV" not in html
+    searched = page(f"/deliveries/?view={view}&q=nobody")
+    assert "Nothing matches" in searched
+    assert f'<a href="?view={view}">Clear all</a>' in searched
+
+
+def test_a_filter_that_cannot_be_read_is_not_answered_with_nothing_found() -> None:
+    html = page("/deliveries/?since=yesterday")
+    assert 'class="errornote" role="alert"' in html
+    assert "Nothing matches" not in html
+
+
+def test_a_replay_is_called_by_what_it_sends() -> None:
+    m = made()
+    m.replay.filters = {"status": "failed", "cause": "key_refused"}
+    m.replay.save()
+    html = page(f"/replays/{m.replay.pk}/")
+    assert "<h1>Replay: failed · key refused</h1>" in html
+    assert "Started by" not in html  # made by nobody: no dash in a name's place
+    assert ">Failed · key refused</a>" in page("/replays/")
+
+
+def test_what_is_not_filled_in_is_named_beside_the_form_and_before_turning_on() -> None:
+    assert "Not filled in yet: Address." in page("/connectors/new/webhook/")
+    draft = Connector.objects.create(name="Half", vendor="hello_customer", status="off")
+    html = page(f"/connectors/{draft.pk}/setup/on/")
+    assert "Touchpoint id, Language id, API token. Nothing can be sent without:" in html
+    assert "All events go there under their own names" in html
+    draft.settings, draft.secrets = {"touchpoint_id": "t", "language_id": "l"}, {"api_key": "k"}
+    draft.save()
+    assert "Nothing can be sent without:" not in page(f"/connectors/{draft.pk}/setup/on/")
+
+
+def test_turning_on_without_a_source_does_not_promise_events() -> None:
+    m = made()
+    client = person("owner")
+    first = client.post(f"/connectors/{m.draft.pk}/setup/on/", {"backlog": "now"}, follow=True).content.decode()
+    assert "Draft is on, but gets the events of no source yet: tick one below, and save." in first
+    other = Connector.objects.create(name="Other", vendor="segment", status="off", region=m.connector.region)
+    data = {"backlog": "now", "sources": [m.source.pk]}
+    second = client.post(f"/connectors/{other.pk}/setup/on/", data, follow=True).content.decode()
+    assert "Other is on. Every event from now on goes there." in second
+
+
+def test_the_examples_of_all_services_name_somebody() -> None:
+    for service in ("segment", "novu", "suprsend", "hello_customer", "webhook"):
+        assert "This event names nobody" not in page(f"/connectors/new/{service}/")
+
+
+def test_a_paused_connector_that_holds_nothing_asks_nothing() -> None:
+    m = made()
+    held, none = (page(f"/connectors/{pk}/") for pk in (m.paused.pk, _paused_without_events(m)))
+    assert "1 event is held; the oldest came in" in held
+    assert "Events are not kept any more, and the 1 event held now is marked as skipped." in held
+    assert "Nothing is held: it goes on with the next event." in none
+    assert "Throw them away" not in none
+    assert "Events are not kept any more.</p>" in none
+
+
+def _paused_without_events(m: Any) -> int:
+    now, region = timezone.now(), m.connector.region
+    return Connector.objects.create(name="Idle", vendor="segment", region=region, status="paused", status_at=now).pk
+
+
+def test_what_has_no_limit_asks_for_none() -> None:
+    m = made()
+    alerts, own = page("/alerts/"), page(f"/connectors/{m.connector.pk}/")
+    assert 'type="hidden" name="limit_stopped" value="1">at once' in alerts
+    assert 'type="number" min="1" max="10000" name="limit_failing"' in alerts
+    assert own.count(">at once</td>") == 2
+
+
+def test_a_name_that_is_taken_is_said_to_be() -> None:
+    m = made()
+    data = {"name": m.connector.name, "secret_api_key": "k"}
+    assert "Another connector is called that already. Choose another name." in page("/connectors/new/novu/", **data)
+    taken = page("/sources/add/?service=segment", name=m.source.name)
+    assert "Another source is called that already. Choose another name." in taken
+
+
+def test_an_address_that_is_none_is_explained() -> None:
+    m = made()
+    words = "Write a whole web address, for example https://example.com/in."
+    assert words in page("/connectors/new/webhook/", name="W", setting_url="no address")
+    assert words in page("/addresses/add/", vendor="segment", label="X", slug="x", base_url="no address")
+    form = {**m.forms["connector"], **EMPTY_TABLES, "name": m.connector.name, "endpoint": "no address"}
+    assert words in page(f"/connectors/{m.connector.pk}/", **form)
+
+
+def test_a_saved_key_is_hinted_at_and_its_field_fits_a_phone() -> None:
+    m = made()
+    html = page(f"/connectors/{m.connector.pk}/")
+    assert 'placeholder="•••• 1234"' in html
+    assert "One is saved. Paste a new one to replace it." in html
+    assert "wk_very_secret" not in html
+
+
+def test_the_chart_says_what_the_legend_says() -> None:
+    chart = stacked([Bar("28 Nov 00:00", {"retrying": 2}), Bar("28 Nov 06:00", {})], "All")
+    assert "<title>28 Nov 00:00: 2 under way</title>" in chart
+    assert ">28 Nov</text>" in chart
+    assert 'class="retrying" x="6.0%"' in chart
+
+
+def test_the_lists_of_the_queue_are_called_what_they_list() -> None:
+    assert "<h1>Scheduled tasks</h1>" in page("/django_q/schedule/")
+    assert "<h1>Failed tasks</h1>" in page("/django_q/failure/")
+
+
+def test_the_queues_own_pages_are_named_and_write_times_as_ours_do() -> None:
+    moment = datetime(2026, 11, 3, 14, 5, 9, tzinfo=UTC)
+    common = {"func": "deliveries.tasks.drain", "started": moment, "stopped": moment, "success": True}
+    Task.objects.create(id="a" * 32, name="bravo", **common)
+    assert "03 Nov 2026 14:05:09" in page("/django_q/success/")
+    assert "<h1>Background jobs</h1>" in page("/django_q/")
