@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import backpressure, delivery, growth, ingest, isolation, pages, promptness, webhooks
+from benchmarks import backpressure, delivery, growth, ingest, isolation, pages, promptness, retention, webhooks
 from benchmarks.bench import Bench, Figure, Receiver, wrk
 from benchmarks.installation import install
 from benchmarks.machine import describe
@@ -39,6 +39,7 @@ ROWS = (
     Row("steady", delivery.steady, True),
     Row("claim", growth.claims, True),
     Row("pages", pages.pages, True),
+    Row("retention", retention.retention, True),
     Row("kill", delivery.killed),
     Row("isolation", isolation.isolation, True),
     Row("backpressure", backpressure.backpressure),

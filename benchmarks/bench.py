@@ -47,6 +47,7 @@ class Answered:
     broken: int
     begin: float = 0.0
     end: float = 0.0
+    worst: float = 0.0
     bare: int = 0  # refused, but not by 429 or 503 with Retry-After
 
 
@@ -164,6 +165,7 @@ class Bench:
             found["broken"],
             found["begin"],
             found["end"],
+            found["worst"],
             found["bare"],
         )
 

@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
+from datetime import timedelta
+from itertools import count
 from statistics import median
 
-from django.db import connection
+from django.conf import settings
+from django.db import ProgrammingError, connection
 from django.utils import timezone
 
 from benchmarks.console import fill as fill_pages
@@ -17,13 +21,24 @@ from benchmarks.console import prepare as prepare_pages
 from benchmarks.events import event
 from benchmarks.installation import CROWD_KEYS, HEALTHY, KEYS
 from config.start import prepare as start
+from deliveries import erase, retention
 from deliveries.accept import Accepted, store
 from deliveries.core.normalise import envelope, normalise
 from deliveries.engine.claim import LIVE, Want, claim
 from deliveries.engine.writing import is_sqlite
 from integrations.models import Connector, Source, WriteKey
 
-__all__ = ["claims", "fill", "fill_pages", "history", "look_at_pages", "prepare", "prepare_pages"]
+__all__ = [
+    "claims",
+    "erase_people",
+    "fill",
+    "fill_pages",
+    "history",
+    "look_at_pages",
+    "prepare",
+    "prepare_pages",
+    "retire",
+]
 GROUP = 1000
 CLAIMS, CLAIMED = 10, 500
 
@@ -89,8 +104,9 @@ def fill(events: int, run: str, vendor: str = "", source: str = "") -> int:
     return stored
 
 
-def history(rows: int) -> int:
-    """Add delivered events until there are ``rows`` of them; the number there was before."""
+def history(rows: int, tried: bool = False) -> int:
+    """Add delivered events until there are ``rows`` of them, with a try each if asked for; the number there was
+    before."""
     source = Source.objects.get(name="to webhook")
     connector = Connector.objects.get(name="webhook")
     body = event("history", 0)
@@ -122,12 +138,22 @@ def history(rows: int) -> int:
             f"FROM deliveries_event WHERE id > {last}",
             [False],
         )
+        if tried:
+            cursor.execute(
+                "INSERT INTO deliveries_attempt (delivery_id, number, started_at, duration_ms, request, request_body, "
+                "response, response_body, response_status, batch_size, outcome, cause, detail) SELECT d.id, 1, "
+                "d.created_at, 120, '{\"method\":\"POST\"}', e.body, '{}', '{}', 200, 1, 'delivered', '', '' "
+                f"FROM deliveries_delivery d JOIN deliveries_event e ON e.id = d.event_id WHERE e.id > {last}"
+            )
         if is_sqlite():
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         else:
             cursor.execute(f"SELECT setval('deliveries_event_id_seq', {last + wanted})")
             cursor.execute("VACUUM ANALYZE deliveries_event")
             cursor.execute("VACUUM ANALYZE deliveries_delivery")
+            cursor.execute("VACUUM ANALYZE deliveries_attempt")
+            with suppress(ProgrammingError):  # for who may: else the disk is still busy with it when measuring begins
+                cursor.execute("CHECKPOINT")
     return int(before)
 
 
@@ -147,3 +173,21 @@ def claims(run: str) -> dict[str, float]:
         cursor.execute("DELETE FROM deliveries_delivery WHERE status <> 'delivered'")
         cursor.execute("DELETE FROM deliveries_event WHERE message_id LIKE %s", [f"{run}-%"])
     return {"ms": median(taken[1:])}
+
+
+def retire(seconds: float) -> int:
+    """Delete what is older than a day, as the hourly job deletes what is past its time; how many events went."""
+    ends = time.monotonic() + seconds
+    later = timezone.now() + timedelta(days=settings.RETENTION_DAYS - 1)
+    return retention.delete_old(later, goes_on=lambda: time.monotonic() < ends)
+
+
+def erase_people(seconds: float) -> int:
+    """Erase one person of the history after the other; how many."""
+    ends = time.monotonic() + seconds
+    for number in count():
+        if time.monotonic() > ends:
+            return number
+        now = timezone.now()
+        erase.advance(erase.ask([f"user-{number}"], [], by="bench", now=now).pk, now)
+    raise AssertionError

@@ -152,7 +152,7 @@ class Load:
         return {
             "answered": self.measured, "accepted": self.accepted, "refused": self.refused, "bare": self.bare,
             "broken": self.broken + self.pending, "seconds": self.seconds, "p50": p50, "p99": p99,
-            "begin": self.begin, "end": self.end,
+            "worst": 1000 * ordered[-1], "begin": self.begin, "end": self.end,
         }  # fmt: skip
 
 
