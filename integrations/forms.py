@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.core.validators import MinValueValidator
 from django.utils import timezone
 
 from integrations import registry, rolling
@@ -20,6 +21,7 @@ RETRIES = (
     ("patient", "Patient: about three days, survives a weekend"),
     ("list", "My own: the seconds between tries"),
 )
+TOO_FEW = "Give a number above 0, or leave it empty."
 GROUPS = {
     "name": ("name",),
     "vendor": (),
@@ -94,6 +96,7 @@ class SourceForm(VendorForm):
         if not saved:
             del self.fields["remove_signing_secret"]
         self.fields["rate_limit_per_second"].widget.attrs["min"] = 1
+        self.fields["rate_limit_per_second"].validators = [MinValueValidator(1, TOO_FEW)]
         self.add_vendor_fields()
 
     def vendor_settings(self) -> tuple[Setting, ...]:
@@ -178,6 +181,8 @@ class ConnectorForm(VendorForm):
         self.initial["retry_choice"] = retry if isinstance(retry, str) else "list"
         self.initial["retry_list"] = ", ".join(map(str, retry)) if isinstance(retry, list) else ""
         self.fields["rate_limit_per_second"].widget.attrs.update(min="0.01", step="any")
+        self.fields["rate_limit_per_second"].validators = [MinValueValidator(0.01, TOO_FEW)]
+        self.fields["max_concurrency"].validators = [MinValueValidator(1, TOO_FEW)]
         self.add_vendor_fields()
         if only is not None:
             self._keep(only)

@@ -63,11 +63,11 @@ def test_what_is_not_filled_in_is_named_beside_the_form_and_before_turning_on() 
     assert "Not filled in yet: Address." in page("/connectors/new/webhook/")
     draft = Connector.objects.create(name="Half", vendor="hello_customer", status="off")
     html = page(f"/connectors/{draft.pk}/setup/on/")
-    assert "Touchpoint id, Language id, API token. Nothing can be sent without:" in html
+    assert "Touchpoint id, Language id, API token. Until then nothing can be sent:" in html
     assert "All events go there under their own names" in html
     draft.settings, draft.secrets = {"touchpoint_id": "t", "language_id": "l"}, {"api_key": "k"}
     draft.save()
-    assert "Nothing can be sent without:" not in page(f"/connectors/{draft.pk}/setup/on/")
+    assert "Until then nothing can be sent:" not in page(f"/connectors/{draft.pk}/setup/on/")
 
 
 def test_turning_on_without_a_source_does_not_promise_events() -> None:
@@ -152,3 +152,12 @@ def test_the_queues_own_pages_are_named_and_write_times_as_ours_do() -> None:
     Task.objects.create(id="a" * 32, name="bravo", **common)
     assert "03 Nov 2026 14:05:09" in page("/django_q/success/")
     assert "<h1>Background jobs</h1>" in page("/django_q/")
+
+
+def test_a_limit_below_nothing_is_explained() -> None:
+    m = made()
+    words = "Give a number above 0, or leave it empty."
+    form = {**m.forms["connector"], "name": m.connector.name, "max_concurrency": "-3", "rate_limit_per_second": "-1"}
+    assert page(f"/connectors/{m.connector.pk}/", **form).count(words) == 2
+    assert page(f"/connectors/{m.connector.pk}/", **{**form, "max_concurrency": "0"}).count(words) == 2
+    assert words in page(f"/sources/{m.source.pk}/", name=m.source.name, rate_limit_per_second="0")

@@ -33,7 +33,7 @@ VIEWS = (
 NOTHING = {
     "look": (
         "Nothing needs a look",
-        "Whatever failed was replayed. New failures appear here until somebody replays them.",
+        "Nothing has failed, or all of it was replayed. New failures appear here until somebody replays them.",
     ),
     "retrying": (
         "Nothing is being tried again",
