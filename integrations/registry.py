@@ -38,5 +38,5 @@ def meanings() -> Mapping[tuple[str, str], str]:
     """(kind, name) → what such an event means, for what the sources' services are known to send; "" is every name."""
     receives = [vendor.receive for vendor in vendors().values() if vendor.receive is not None]
     found = {(kind.value, ""): words for one in receives for kind, words in one.known_kinds.items()}
-    names = {name: words for one in receives for name, words in one.known_events.items()}
+    names = {name: words for one in receives for name, words in {**one.other_names, **one.known_events}.items()}
     return MappingProxyType(found | {(EventKind.TRACK.value, name): words for name, words in names.items()})

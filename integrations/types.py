@@ -138,7 +138,8 @@ class Receive:
     ``verify(raw, headers, source, now)`` raises :class:`BadSignature`; it is called only when the source has a signing
     secret; header names are lower case. ``paste`` tells a person, step by step, what to enter in the other product:
     "{address}" and "{key}" are filled in. ``known_events`` are the names that come in, each with what it means;
-    ``known_kinds`` the same for the kinds of events, whatever their names.
+    ``other_names`` are the same events as other settings name them; ``known_kinds`` the same for the kinds of events,
+    whatever their names.
     """
 
     path: str
@@ -148,6 +149,7 @@ class Receive:
     signing_secret_help: str = ""
     paste: tuple[str, ...] = ()
     known_events: Mapping[str, str] = field(default_factory=dict)
+    other_names: Mapping[str, str] = field(default_factory=dict)
     known_kinds: Mapping[EventKind, str] = field(default_factory=dict)
     deletes: bool = False  # whether "delete" events, which ask for a person's erasure, can come in
 

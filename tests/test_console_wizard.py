@@ -124,6 +124,17 @@ def test_the_events_step_has_the_column() -> None:
     assert re.search(r'id="seen-rules-0"><time [^>]+>5 min ago</time>', page)
 
 
+def test_what_an_event_means_comes_while_typing() -> None:
+    m = made()
+    lines = rules(("Flow Viewed", "track", ""), ("Email Bounced", "", ""), ("Our own", "track", ""))
+    said = typed(m.connector, {**connector_form(m.connector.region), **lines})
+    assert [said[f"means-rules-{n}"] for n in range(3)] == [
+        "Somebody saw a survey.",
+        "An e-mail could not be delivered.",
+        "",
+    ]
+
+
 # --- Mistakes while typing --------------------------------------------------------------------------------------------
 
 

@@ -102,12 +102,17 @@ def test_known_events_say_what_they_mean() -> None:
     row = started(client)
     for name in ("", "Flow Viewed"):
         EventRule.objects.create(connector=row, kind="page", name=name)
-    EventRule.objects.create(connector=row, kind="track", name="Of our own")
+    for name in ("Of our own", "Email Marked as Spam"):
+        EventRule.objects.create(connector=row, kind="track", name=name)
     page = client.get(f"/connectors/{row.pk}/setup/events/").content.decode()
-    listed = re.findall(r'name="rules-\d+-name"[^>]*value="([^"]*)"[^>]*>(?:<span class="small">([^<]*)</span>)?', page)
+    listed = re.findall(
+        r'name="rules-\d+-name"[^>]*value="([^"]*)"[^>]*>(?:<span class="small" id="means-rules-\d+">([^<]*)</span>)?',
+        page,
+    )
     meanings = dict(listed)
     assert meanings["Response Submitted"] == "Somebody answered a survey."
     assert meanings["customerio:email_bounced"] == "An e-mail could not be delivered."
+    assert meanings["Email Marked as Spam"] == "Somebody marked an e-mail as spam."  # in the other style of naming
     assert meanings["Of our own"] == ""
     assert page.count("Somebody saw a survey.") == 1  # the track event, and no page of that name
     assert page.count("Somebody opened a page of a website.") == 1

@@ -14,7 +14,7 @@ from integrations import clashes, registry
 from integrations.clashes import Clash
 from integrations.selectors import Snapshot
 from integrations.tables import Table
-from integrations.types import ConnectorConfig
+from integrations.types import ConnectorConfig, EventKind
 
 KEPT = 15  # seconds: the preview asks at every pause in typing
 # The newest events. There is no index by name, and reading all events would take seconds at a million.
@@ -72,7 +72,8 @@ def annotate(config: ConnectorConfig, lists: Mapping[str, Table], snapshot: Snap
 
 def _annotate(line: Any, seen: Mapping[tuple[str, str], datetime], whole: bool) -> None:
     kind, name = str(line["kind"].value() or ""), str(line["name"].value() or "").strip()
-    line.meaning = registry.meanings().get((kind, name), "")
+    called = kind or (EventKind.TRACK if name else "")  # the events that are known by name are track calls
+    line.meaning = registry.meanings().get((str(called), name), "")
     times = _times(seen.items(), kind, name) if kind or name else []
     line.last_seen = max(times, default=None)
     line.not_seen = "" if times or not (kind or name) else "not yet" if whole else f"not in the last {LOOKED_AT:,}"

@@ -31,21 +31,22 @@ SEGMENT_NAMES = {
     "email_dropped": "Email Suppressed",
 }
 UPPER_CASE_WORDS = frozenset({"sms"})
-# https://docs.customer.io/integrations/data-out/connections/webhooks/, in the usual naming.
-EVENTS = {
-    "customerio:email_sent": "An e-mail was handed over to be delivered.",
-    "customerio:email_delivered": "An e-mail reached the mail server of the person.",
-    "customerio:email_opened": "Somebody opened an e-mail.",
-    "customerio:email_clicked": "Somebody clicked a link in an e-mail.",
-    "customerio:email_converted": "Somebody reached the goal of an e-mail.",
-    "customerio:email_unsubscribed": "Somebody unsubscribed by way of an e-mail.",
-    "customerio:email_bounced": "An e-mail could not be delivered.",
-    "customerio:email_dropped": "An e-mail was not sent, because the address is on the suppression list.",
-    "customerio:email_spammed": "Somebody marked an e-mail as spam.",
-    "customerio:email_failed": "An e-mail could not be sent.",
-    "customerio:customer_subscribed": "Somebody subscribed.",
-    "customerio:customer_unsubscribed": "Somebody unsubscribed.",
+# https://docs.customer.io/integrations/data-out/connections/webhooks/
+MEANINGS = {
+    "email_sent": "An e-mail was handed over to be delivered.",
+    "email_delivered": "An e-mail reached the mail server of the person.",
+    "email_opened": "Somebody opened an e-mail.",
+    "email_clicked": "Somebody clicked a link in an e-mail.",
+    "email_converted": "Somebody reached the goal of an e-mail.",
+    "email_unsubscribed": "Somebody unsubscribed by way of an e-mail.",
+    "email_bounced": "An e-mail could not be delivered.",
+    "email_dropped": "An e-mail was not sent, because the address is on the suppression list.",
+    "email_spammed": "Somebody marked an e-mail as spam.",
+    "email_failed": "An e-mail could not be sent.",
+    "customer_subscribed": "Somebody subscribed.",
+    "customer_unsubscribed": "Somebody unsubscribed.",
 }
+PREFIX = "customerio:"
 SIGNATURE_HELP = "The signing key of the reporting webhook in Customer.io; we check X-CIO-Signature with it."
 SETTINGS = (
     Setting(
@@ -99,7 +100,11 @@ def event_name(document: Mapping[str, Json], source: SourceConfig) -> str:
             raise Unmappable("This webhook has neither “event_type” nor “object_type” with “metric”.")
         key = f"{thing}_{metric}"
     if source.settings.get("naming") != "segment":
-        return f"customerio:{key}"
+        return f"{PREFIX}{key}"
+    return in_segments_style(key)
+
+
+def in_segments_style(key: str) -> str:
     words = (word.upper() if word in UPPER_CASE_WORDS else word.capitalize() for word in key.split("_"))
     return SEGMENT_NAMES.get(key) or " ".join(words)
 
@@ -162,6 +167,7 @@ VENDOR = Vendor(
             "Copy the signing key from there into this source (recommended).",
             "Save and turn the webhook on.",
         ),
-        known_events=EVENTS,
+        known_events={f"{PREFIX}{key}": words for key, words in MEANINGS.items()},
+        other_names={in_segments_style(key): words for key, words in MEANINGS.items()},
     ),
 )

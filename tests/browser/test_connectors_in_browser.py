@@ -118,3 +118,13 @@ def test_a_clash_is_said_while_typing(page: Any, rows: Any) -> None:
     at.locator("#id_rules-0-send_as").fill("Response Submitted")
     at.locator("#clashes").get_by_text("Flow Done, Response Submitted.").wait_for()
     assert at.locator("#seen-rules-0").inner_text() == "not yet"
+
+
+def test_what_an_event_means_follows_its_name_while_typing(page: Any, rows: Any) -> None:
+    at = page("light", f"/connectors/{rows.draft.pk}/setup/events/")
+    at.get_by_role("button", name="Add an event").click()
+    for name, words in (("Flow Viewed", "Somebody saw a survey."), ("Email Bounced", "could not be delivered")):
+        at.locator("#id_rules-0-name").fill(name)
+        at.locator("#means-rules-0").get_by_text(words).wait_for()
+    at.locator("#id_rules-0-name").fill("Our own")
+    at.locator("#means-rules-0:empty").wait_for(state="attached")
