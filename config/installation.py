@@ -15,6 +15,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django_otp import user_has_device
 
+from config import private_networks
 from config.devices import Authenticator
 from config.models import HouseRules, User
 from deliveries.admin import overview
@@ -24,17 +25,13 @@ DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    networks = ", ".join(settings.ALLOWED_PRIVATE_NETWORKS)
+    asked = request.GET.get("allow", "")[:60]
     groups = [
         ("Data", [
             ("Delivered and failed events are kept", f"{settings.RETENTION_DAYS} days", "RETENTION_DAYS"),
             ("Held events are kept", f"{settings.HOLD_DAYS} days", "HOLD_DAYS"),
             ("Database", database(), "DATABASE_URL"),
             ("Queue", "Redis" if settings.REDIS_URL else "the database", "REDIS_URL"),
-        ]),
-        ("Network", [
-            ("Private networks that may be called", networks or "none", "ALLOWED_PRIVATE_NETWORKS"),
-            ("Answers as", ", ".join(settings.ALLOWED_HOSTS), "ALLOWED_HOSTS"),
         ]),
         ("Mail", [
             ("Sent through", f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}", "EMAIL_URL"),
@@ -49,6 +46,10 @@ def page(request: HttpRequest) -> HttpResponse:
     ]  # fmt: skip
     context: dict[str, Any] = {
         "groups": groups,
+        "networks": private_networks.allowed(),
+        "asked": asked,
+        "answer": private_networks.answer(asked),
+        "hosts": ", ".join(settings.ALLOWED_HOSTS),
         "worker": overview.worker(timezone.now()),
         "two_step": HouseRules.ask_two_step(),
         "own": user_has_device(request.user),

@@ -170,8 +170,8 @@ EXACT = [
             "We do not call this address.",
             "hooks.internal is 10.0.0.5, inside our own network. Addresses inside our own network, and hosts that are "
             "not the service's, are closed to connectors.",
-            "Correct the address. If it is meant to be inside the network, whoever runs Signalbox can allow it with "
-            "ALLOWED_PRIVATE_NETWORKS; then replay this delivery.",
+            "Correct the address. If it is meant to be inside the network, Settings → Network says how it is allowed "
+            "(with ALLOWED_PRIVATE_NETWORKS); then replay this delivery.",
         ),
     ),
     (

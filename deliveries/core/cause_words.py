@@ -79,8 +79,8 @@ FAILED: dict[Cause, Words] = {
     Cause.BLOCKED_ADDRESS: (
         "We do not call this address.",
         "{own} Addresses inside our own network, and hosts that are not the service's, are closed to connectors.",
-        "Correct the address. If it is meant to be inside the network, whoever runs Signalbox can allow it with "
-        "ALLOWED_PRIVATE_NETWORKS; then replay this delivery.",
+        "Correct the address. If it is meant to be inside the network, Settings → Network says how it is allowed "
+        f"(with ALLOWED_PRIVATE_NETWORKS); {REPLAY}",
     ),
     Cause.REDIRECT: (
         "The address sends us elsewhere.",

@@ -59,6 +59,12 @@ def address(email: str) -> SafeString | str:
 
 
 @register.filter
+def inside(detail: str) -> str:
+    """The address that was not called, from "hooks.internal → 10.0.0.5"; "" where the detail says something else."""
+    return detail.rpartition(" → ")[2] if " → " in detail else ""
+
+
+@register.filter
 def fulltime(value: datetime | None) -> str:
     return f"{timezone.localtime(value):%d %b %Y %H:%M:%S}" if value else "–"
 

@@ -136,6 +136,7 @@ def of_settings(m: Any) -> dict[str, tuple[str, Step | None]]:
         "tokens-new": ("/tokens/", _new_token),
         "jobs": ("/jobs/", None),
         "settings": ("/settings/", None),
+        "settings-network": ("/settings/?allow=10.0.0.5", None),
         "import": ("/settings/import/", None),
         "import-preview": ("/settings/import/", _import),
         "password": ("/password_change/", None),

@@ -42,8 +42,9 @@ def addresses(m: Any) -> list[str]:
         f"/connectors/{m.draft.pk}/setup/on/", "/sources/", f"/sources/{m.source.pk}/", "/sources/add/",
         "/sources/add/?service=customerio", "/people/", "/people/add/", "/tokens/", "/history/", "/addresses/",
         "/addresses/add/", "/password_change/", "/jobs/", "/django_q/schedule/", "/settings/", "/two-step/",
-        "/books/", "/find/erase/?q=user_1", f"/people/{m.viewer.pk}/", f"/addresses/{m.address.pk}/",
-        "/password_change/done/", "/settings/import/", "/django_q/success/", "/django_q/failure/",
+        "/settings/?allow=10.0.0.5", "/books/", "/find/erase/?q=user_1", f"/people/{m.viewer.pk}/",
+        f"/addresses/{m.address.pk}/", "/password_change/done/", "/settings/import/", "/django_q/success/",
+        "/django_q/failure/",
     ]  # fmt: skip
 
 
