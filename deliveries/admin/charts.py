@@ -87,7 +87,7 @@ def _grid(top: int, room: float) -> SafeString:
     marks = format_html_join(
         "",
         '<line class="axis" x1="0" x2="100%" y1="{}" y2="{}"/>{}',
-        ((round(y, 1), round(y, 1), _text("-6", y + 4, label, "end")) for y, label in lines),
+        ((round(y, 1), round(y, 1), _text("-6", y + 3, label, "end")) for y, label in lines),
     )
     return format_html('<g class="scale">{}</g>', marks)
 
@@ -102,7 +102,7 @@ def _rect(x: float, y: float, width: float, height: float, name: str) -> SafeStr
 
 def _label(x: float, words: str, number: int) -> SafeString:
     """A time below its bar; on a phone there is room for every other one."""
-    text = _text(f"{round(x, 2)}%", HEIGHT - 6, words.removesuffix(" 00:00"), "middle")
+    text = _text(f"{round(x, 2)}%", HEIGHT - 3, words.removesuffix(" 00:00"), "middle")
     return format_html('<g class="{}">{}</g>', "less", text) if number % 2 else text
 
 
