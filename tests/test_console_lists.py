@@ -169,3 +169,17 @@ def test_names_of_one_connector(m: Any) -> None:
     assert [(line["name"], [fate["config"].id for fate in line["fates"]]) for line in lines] == [
         ("Response Submitted", [m.connector.pk])
     ]
+
+
+def test_older_pages_of_the_history_lead_back_to_the_newest() -> None:
+    for number in range(60):
+        Change.objects.create(by="Ann", words=f"Change {number}", kind="connector", object_id=1, object_name="To")
+    client = person("viewer")
+    first = client.get("/history/?by=Ann").content.decode()
+    assert "← Newest" not in first
+    older = re.findall(r'href="(\?[^"]+)">Older →', first)
+    page = client.get(f"/history/{older[0].replace('&amp;', '&')}").content.decode()
+    assert "Change 9<" not in first
+    assert re.findall(r"</strong>: Change (\d+)", page) == [str(number) for number in range(9, -1, -1)]
+    assert '<a class="button tiny" href="?by=Ann">← Newest</a>' in page
+    assert "Older →" not in page
