@@ -19,7 +19,7 @@ from benchmarks.console import fill as fill_pages
 from benchmarks.console import look as look_at_pages
 from benchmarks.console import prepare as prepare_pages
 from benchmarks.events import event
-from benchmarks.installation import CROWD_KEYS, HEALTHY, KEYS
+from benchmarks.installation import CROWD_KEYS, HEALTHY, KEYS, SEGMENT_KEY
 from config.start import prepare as start
 from deliveries import erase, retention
 from deliveries.accept import Accepted, store
@@ -53,7 +53,7 @@ def prepare(receiver: str) -> None:
         if vendor == "webhook":
             connector.settings = {"url": f"{receiver}/hook", "method": "POST", "headers": {}, "batch_size": 1}
         else:
-            connector.endpoint, connector.secrets = receiver, {"write_key": "bench"}
+            connector.endpoint, connector.secrets = receiver, {"write_key": SEGMENT_KEY}
         connector.save()
         connector.sources.add(source)
 

@@ -18,6 +18,7 @@ FOREIGN = ("DATABASE_URL", "REDIS_URL", "DATA_DIR", "SECRET_KEY", "SECRETS_KEYS"
 HEALTHY = 5  # connectors of the isolation row
 CROWD_KEYS = {"healthy": "wk_bench_healthy", "sick": "wk_bench_sick"}
 KEYS = {"webhook": "wk_bench_webhook", "segment": "wk_bench_segment"}
+SEGMENT_KEY = "b3nchWr1teKey0123456789abcdefGHI"  # as long as Segment makes them: what is stored is searched for it
 
 
 def authorization(vendor: str = "webhook") -> str:

@@ -116,8 +116,13 @@ def _request_text(request: OutgoingRequest, secrets: Sequence[str], *, sized: bo
 
 
 def body_texts(contents: Sequence[bytes], target: Target) -> list[str]:
+    """What was sent, as it goes on the attempts: nearly never with a secret in it, so all are searched as one."""
     secrets = redact.of_connector(target.config, target.vendor)
-    return [redact.text(content.decode("utf-8", "replace"), secrets)[:REQUEST_TEXT_CAP] for content in contents]
+    texts = [content.decode("utf-8", "replace") for content in contents]
+    whole = "\n".join(texts)
+    if redact.text(whole, secrets) != whole:
+        texts = [redact.text(text, secrets) for text in texts]
+    return [text[:REQUEST_TEXT_CAP] for text in texts]
 
 
 def _json_text(value: Mapping[str, Any]) -> str:

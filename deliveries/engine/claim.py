@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from deliveries.engine.writing import is_sqlite, json_text, stored_time, write_transaction
+from deliveries.engine.writing import among_ids, is_sqlite, stored_time, write_transaction
 from deliveries.models import DUE
 
 LEASE = timedelta(seconds=30)
@@ -70,23 +70,32 @@ def claim(wants: Sequence[Want], owner: str, now: datetime) -> list[Claimed]:
     """Up to each want's limit of its due deliveries, oldest first, leased to ``owner`` until now + LEASE."""
     if not wants:
         return []
-    read = _claim_sqlite if is_sqlite() else _claim_postgresql
+    pick = _pick_sqlite if is_sqlite() else _pick_postgresql
     with write_transaction():
-        rows = read(wants, owner, now, now + LEASE)
+        rows = pick(wants, now)
+        condition, keys = among_ids([row[0] for row in rows])  # one statement for all
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE deliveries_delivery SET status = 'sending', lease_owner = %s, next_attempt_at = %s "  # noqa: S608 - ours
+                f"WHERE {condition}",
+                [owner, stored_time(now + LEASE), keys],
+            )
     return sorted(map(Claimed._make, rows), key=lambda row: (row.due, row.id))
 
 
-def _claim_postgresql(wants: Sequence[Want], owner: str, now: datetime, until: datetime) -> list[Any]:
-    """Written so that the planner need not guess how few rows there are. A limit that is no literal it takes for a
-    tenth of the table, and then it reads all events for each claim: hence one part for all wants with the same limit.
-    "OFFSET 0" keeps the look-up of an event one by its key, however large the claim. Times come as texts: the driver
-    takes longer to read one than all of the other columns."""
+def _pick_postgresql(wants: Sequence[Want], now: datetime) -> list[Any]:
+    """Locks them. Written so that the planner need not guess how few rows there are: from a guess that is too high it
+    reads whole tables for each claim. A limit that is no literal it takes for a tenth of the table: hence one part for
+    all wants with the same limit. "OFFSET 0" keeps the look-up of an event one by its key, and an update by a list of
+    keys goes by the index. Times come as texts: the driver takes longer to read one than all of the other columns."""
     by_limit: dict[int, list[Want]] = defaultdict(list)
     for want in wants:
         by_limit[want.limit].append(want)
     due = f"""
         SELECT due.* FROM unnest(%s::bigint[], %s::int[]) AS want(connector_id, lane) CROSS JOIN LATERAL (
-            SELECT d.id, d.event_id, d.next_attempt_at AS due FROM deliveries_delivery d
+            SELECT d.id, d.connector_id, d.attempts, d.next_attempt_at::text AS due, d.lane, d.as_sent, d.replay_of_id,
+                d.event_id
+            FROM deliveries_delivery d
             WHERE d.connector_id = want.connector_id AND d.lane = want.lane
               AND d.status IN {DUE} AND d.next_attempt_at <= %s
             ORDER BY d.next_attempt_at LIMIT %s FOR UPDATE SKIP LOCKED
@@ -94,29 +103,26 @@ def _claim_postgresql(wants: Sequence[Want], owner: str, now: datetime, until: d
     """  # noqa: S608 - fragments of ours, here and below
     query = f"""
         WITH picked AS MATERIALIZED ({" UNION ALL ".join([due] * len(by_limit))})
-        UPDATE deliveries_delivery d SET status = 'sending', lease_owner = %s, next_attempt_at = %s
-        FROM picked CROSS JOIN LATERAL (
+        SELECT p.id, p.connector_id, p.attempts, p.due, p.lane, p.as_sent, p.replay_of_id, event.vendor, event.body,
+            p.event_id
+        FROM picked p CROSS JOIN LATERAL (
             SELECT e.body, s.vendor FROM deliveries_event e JOIN integrations_source s ON s.id = e.source_id
-            WHERE e.id = picked.event_id OFFSET 0
+            WHERE e.id = p.event_id OFFSET 0
         ) AS event
-        WHERE d.id = picked.id
-        RETURNING d.id, d.connector_id, d.attempts, picked.due::text, d.lane, d.as_sent, d.replay_of_id, event.vendor,
-            event.body, d.event_id
     """  # noqa: S608 - as above
     values: list[Any] = []
     for limit, alike in by_limit.items():
         values += [[want.connector_id for want in alike], [want.lane for want in alike], now, limit]
     with connection.cursor() as cursor:
-        cursor.execute(query, [*values, owner, until])
+        cursor.execute(query, values)
         return cursor.fetchall()
 
 
-def _claim_sqlite(wants: Sequence[Want], owner: str, now: datetime, until: datetime) -> list[Any]:
+def _pick_sqlite(wants: Sequence[Want], now: datetime) -> list[Any]:
     """The driver turns columns of times and booleans into Python's, slowly; "|| ''" and "+" keep it from that."""
-    database = connection.connection
     rows: list[Any] = []
     for want in wants:
-        rows += database.execute(
+        rows += connection.connection.execute(
             "SELECT d.id, d.connector_id, d.attempts, d.next_attempt_at || '', d.lane, +d.as_sent, d.replay_of_id, "  # noqa: S608 - ours
             "s.vendor, e.body, e.id FROM deliveries_delivery d INDEXED BY delivery_due "
             "CROSS JOIN deliveries_event e ON e.id = d.event_id CROSS JOIN integrations_source s ON s.id = e.source_id "
@@ -124,12 +130,6 @@ def _claim_sqlite(wants: Sequence[Want], owner: str, now: datetime, until: datet
             "ORDER BY d.next_attempt_at LIMIT ?",
             (want.connector_id, want.lane, stored_time(now), want.limit),
         ).fetchall()
-    # One statement for all rows: the driver gives up Python's lock once, not once a row.
-    database.execute(
-        "UPDATE deliveries_delivery SET status = 'sending', lease_owner = ?, next_attempt_at = ? "
-        "WHERE id IN (SELECT value FROM json_each(?))",
-        (owner, stored_time(until), json_text([row[0] for row in rows])),
-    )
     return rows
 
 

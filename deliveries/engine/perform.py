@@ -217,9 +217,7 @@ def _send_batch(
     """None: refused as a whole, for what is in one of them."""
     content = batch.prefix + b",".join([item.content for item in group]) + batch.suffix
     request = batch.request(target.config, content)
-    ids = "".join(item.event.message_id for item in group)
-    message_id = ids if len(group) == 1 else f"batch_{hashlib.sha256(ids.encode()).hexdigest()[:32]}"
-    made, verdict, response = call(request, message_id, target, caller, clock, len(group))
+    made, verdict, response = call(request, _call_id(group), target, caller, clock, len(group))
     if len(group) > 1 and verdict.disposition is Disposition.REJECTED and verdict.cause in SPLIT_CAUSES:
         return None
     each: Sequence[Verdict] = [verdict] * len(group)
@@ -233,6 +231,17 @@ def _send_batch(
         Result(item.claimed, own, None, made, body, item.event.name, notes, ended)
         for item, own, body in zip(group, each, bodies, strict=True)
     ]
+
+
+def _call_id(group: Sequence[Prepared]) -> str:
+    """The same for the same events. One id at a time: hashing more than 2 kB at once gives up Python's lock, and to get
+    it back takes longer than the hashing."""
+    if len(group) == 1:
+        return group[0].event.message_id
+    digest = hashlib.sha256()
+    for item in group:
+        digest.update(item.event.message_id.encode())
+    return f"batch_{digest.hexdigest()[:32]}"
 
 
 def not_sent(claimed: Claimed, refusal: NotSent, clock: Callable[[], datetime]) -> Result:

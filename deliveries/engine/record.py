@@ -18,7 +18,7 @@ from deliveries.core.documents import clean
 from deliveries.engine import erased
 from deliveries.engine.claim import RETRY
 from deliveries.engine.perform import Result
-from deliveries.engine.writing import insert, is_sqlite, json_text, stored_time, write_transaction
+from deliveries.engine.writing import among_ids, insert, is_sqlite, stored_time, write_transaction
 from deliveries.models import Attempt, Delivery
 from integrations.types import Cause, ConnectorConfig, Disposition
 
@@ -130,18 +130,16 @@ def _update(outcomes: Iterable[tuple[Result, Outcome]], owner: str, now: datetim
     groups: dict[Outcome, list[int]] = {}
     for result, outcome in outcomes:
         groups.setdefault(outcome, []).append(result.claimed.id)
-    assignment = (
-        "UPDATE deliveries_delivery SET status = %s, cause = %s, detail = %s, attempts = %s, next_attempt_at = %s, "
-        "sent_as = %s, notes = %s, lane = %s, lease_owner = '', finished_at = %s WHERE lease_owner = %s AND id "
-    )
     changed = 0
     with connection.cursor() as cursor:
         for outcome, row_ids in groups.items():
-            values = [*_values(outcome, now), owner]  # the statement is made of our own constants
-            if is_sqlite():
-                cursor.execute(f"{assignment} IN (SELECT value FROM json_each(%s))", [*values, json_text(row_ids)])  # noqa: S608 - ours
-            else:
-                cursor.execute(f"{assignment} = ANY(%s)", [*values, row_ids])
+            condition, keys = among_ids(row_ids)
+            cursor.execute(
+                "UPDATE deliveries_delivery SET status = %s, cause = %s, detail = %s, attempts = %s, "  # noqa: S608 - ours
+                "next_attempt_at = %s, sent_as = %s, notes = %s, lane = %s, lease_owner = '', finished_at = %s "
+                f"WHERE lease_owner = %s AND {condition}",
+                [*_values(outcome, now), owner, keys],
+            )
             changed += cursor.rowcount
     return changed
 

@@ -61,9 +61,18 @@ def _statement(table: str, columns: str, rows: int) -> str:
     return f"INSERT INTO {table} ({columns}) VALUES {','.join([marks] * rows)}"  # noqa: S608 - names of our own
 
 
-def json_text(ids: Sequence[int] | Sequence[str]) -> str:
-    """Ids as one parameter, for SQLite's ``json_each``."""
-    return orjson.dumps(ids).decode()
+def json_text(values: Sequence[str]) -> str:
+    """Texts as one parameter, for SQLite's ``json_each``."""
+    return orjson.dumps(values).decode()
+
+
+def among_ids(ids: Sequence[int]) -> tuple[str, str]:
+    """The condition that a row's ``id`` is one of these, and its one parameter. As a text: a list takes the driver as
+    long as the rest of such a statement."""
+    text = orjson.dumps(ids).decode()
+    if is_sqlite():
+        return "id IN (SELECT value FROM json_each(%s))", text
+    return "id = ANY(%s::bigint[])", f"{{{text[1:-1]}}}"
 
 
 class Busy(Exception):
