@@ -96,7 +96,11 @@ class PersonAdmin(PageAdmin):
         demand(request, "config.view_user")
         secured = set(Authenticator.objects.filter(confirmed=True).values_list("user_id", flat=True))
         people = User.objects.order_by("name", "email")
-        return self.show(request, "console/people.html", "People", people=people, secured=secured)
+        if role := request.GET.get("role", ""):
+            people = people.filter(role=role)
+        return self.show(
+            request, "console/people.html", "People", people=people, secured=secured, roles=Role.choices, role=role
+        )
 
     @changes("config.change_user")
     def reset_two_step(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -183,3 +183,21 @@ def test_older_pages_of_the_history_lead_back_to_the_newest() -> None:
     assert re.findall(r"</strong>: Change (\d+)", page) == [str(number) for number in range(9, -1, -1)]
     assert '<a class="button tiny" href="?by=Ann">← Newest</a>' in page
     assert "Older →" not in page
+
+
+# --- People -----------------------------------------------------------------------------------------------------------
+
+
+def test_people_of_one_role() -> None:
+    client = person("owner")
+    for role in ("viewer", "editor"):
+        person(role)
+
+    def listed(query: str) -> list[str]:
+        return re.findall(r"(\w+ Jones)</a>", client.get(f"/people/{query}").content.decode())
+
+    assert listed("") == ["Editor Jones", "Owner Jones", "Viewer Jones"]
+    assert listed("?role=viewer") == ["Viewer Jones"]
+    assert listed("?role=operator") == []
+    assert "Nobody has this role." in client.get("/people/?role=nonsense").content.decode()
+    assert '<a href="?role=editor">Editor</a>' in client.get("/people/").content.decode()
