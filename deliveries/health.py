@@ -44,6 +44,7 @@ class Facts:
 
     status: str = "active"
     by: str = ""
+    since: datetime | None = None
     reason: str = ""
     draft: bool = False
     tested: bool = False
@@ -120,13 +121,18 @@ def _set_aside(facts: Facts) -> Health | None:
     if facts.draft:
         return Health(code="not_set_up", why="It has not been turned on yet.")
     if facts.status == Connector.Status.PAUSED:
-        why = f"Paused by {facts.by or SERVER}"
-        return Health(code="paused", why=f"{why}: {facts.reason}" if facts.reason else f"{why}.")
+        return Health(code="paused", why=_by_a_person("Paused", facts))
     if facts.status == Connector.Status.OFF:
-        return Health(code="off", why=f"Switched off by {facts.by or SERVER}.")
+        return Health(code="off", why=_by_a_person("Switched off", facts))
     if not facts.tested and not facts.any_delivery:
         return Health(code="not_set_up", why="Nothing was sent yet, not even a test event.")
     return None
+
+
+def _by_a_person(did: str, facts: Facts) -> str:
+    """Who did it, when and why. The time itself, not how long ago it was: a program reads it too, and may keep it."""
+    when = f", {facts.since.astimezone(UTC):%-d %b %H:%M} UTC" if facts.since else ""
+    return f"{did} by {facts.by or SERVER}{when}{f': {facts.reason}' if facts.reason else '.'}"
 
 
 def _silence(facts: Facts, now: datetime) -> str:
@@ -175,6 +181,7 @@ def report(connectors: Iterable[Connector], now: datetime) -> dict[int, Report]:
                 Facts(
                     status=row.status,
                     by=row.status_by,
+                    since=row.status_at,
                     reason=row.status_reason,
                     draft=row.status == Connector.Status.OFF and row.status_at is None,
                     tested=row.tested_at is not None,

@@ -104,8 +104,10 @@ def test_pause_and_resume(to: Connector) -> None:
     status, body = api.post(f"connectors/{to.pk}/pause/", {"reason": "Moving", "resume_at": "2030-01-01T00:00:00Z"})
     assert (status, body["status"], body["status_reason"], body["held"]) == (200, "paused", "Moving", 1)
     assert (body["status_by"], body["resume_at"]) == ("API token “tests”", "2030-01-01T00:00:00Z")
-    assert (body["health"], body["health_reason"]) == ("paused", "Paused by API token “tests”: Moving")
     waiting.refresh_from_db()
+    to.refresh_from_db()
+    when = f"{to.status_at:%-d %b %H:%M} UTC"
+    assert (body["health"], body["health_reason"]) == ("paused", f"Paused by API token “tests”, {when}: Moving")
     assert (waiting.status, waiting.cause) == ("held", "paused")
     status, body = api.post(f"connectors/{to.pk}/resume/", {"backlog": "send"})
     assert (status, body["status"], body["released"], body["discarded"]) == (200, "active", 1, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from integrations.models import Connector
 from tests.rows import T0, connector, delivery
 
 GOOD, BAD = ("delivered", ""), ("failed", "data_refused")
+PAUSED = datetime(2026, 11, 3, 14, 5, tzinfo=UTC)
 LIVE: dict[str, Any] = {"any_delivery": True, "received": 100}
 
 
@@ -43,6 +44,12 @@ LIVE: dict[str, Any] = {"any_delivery": True, "received": 100}
         ({"oldest_due": T0 - timedelta(minutes=5), "delivered": 1}, "working", "The last delivery arrived."),
         ({"received": 0}, "quiet", "Nothing arrived for it in the last 24 hours."),
         ({"status": "paused", "by": "Ann", "reason": "Moving", "failed": 9}, "paused", "Paused by Ann: Moving"),
+        ({"status": "paused", "by": "Ann", "since": PAUSED}, "paused", "Paused by Ann, 3 Nov 14:05 UTC."),
+        (
+            {"status": "off", "by": "Ann", "since": PAUSED, "reason": "Moving"},
+            "off",
+            "Switched off by Ann, 3 Nov 14:05 UTC: Moving",
+        ),
         ({"status": "off", "by": "Ann"}, "off", "Switched off by Ann."),
         ({"status": "off", "draft": True}, "not_set_up", "It has not been turned on yet."),
         ({"any_delivery": False, "received": 0}, "not_set_up", "Nothing was sent yet, not even a test event."),
