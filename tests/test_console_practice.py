@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config.roles import Role
-from deliveries import practice, problems, replay, tally
+from deliveries import health, practice, problems, replay, tally
 from deliveries.admin import badges
 from deliveries.alarm import Problem
 from deliveries.engine.drain import Drain
@@ -138,6 +138,21 @@ def test_what_goes_wrong_is_a_problem_before_the_next_sweep(monkeypatch: pytest.
     failed = Delivery.objects.get(connector__name__startswith="Hello Customer", status="failed")
     found = Problem.objects.values_list("connector", "kind", "sample")
     assert list(found) == [(failed.connector_id, "key_refused", failed.pk)]
+
+
+def test_its_minute_shows_a_badge_of_each_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the one that works goes on working: what is refused for a field is refused by the shaky one."""
+    practice.load("Ann")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    practice.send()
+    Drain(seconds=20).run()
+    connectors = Connector.objects.order_by("name")
+    report = health.report(connectors, timezone.now())
+    assert [(row.name.split()[0], report[row.pk].health.code) for row in connectors] == [
+        ("Hello", "not_working"), ("Novu", "slow"), ("Segment", "working"), ("SuprSend", "paused")
+    ]  # fmt: skip
+    refused = Delivery.objects.filter(cause="data_refused").values_list("connector__name", "detail")
+    assert set(refused) == {("Novu (practice)", "language “english” is not a two-letter code")}
 
 
 def test_what_comes_in_while_it_is_removed_is_removed_too(monkeypatch: pytest.MonkeyPatch) -> None:

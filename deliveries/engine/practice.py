@@ -1,7 +1,8 @@
 """The practice service's answers: what a real service would say, by a script, without any network. Pure but for time.
 
-``works`` takes everything but a language that is no two-letter code; ``key`` takes only the right key; ``shaky`` fails
-between 15 and 40 seconds after it began (where nobody says when: of every minute), half of the time by not answering.
+``works`` takes everything; ``key`` takes only the right key; ``shaky`` takes everything but a language that is no
+two-letter code, and fails between 15 and 40 seconds after it began (where nobody says when: of every minute), half of
+the time by not answering.
 """
 
 from __future__ import annotations
@@ -36,9 +37,8 @@ def answer(request: OutgoingRequest, now: datetime) -> Response:
             if int(age) % 2:
                 raise NoAnswer
             return _says(503, "We are restarting. Please come again.")
-    language = _language(request)
-    if language and len(language) != 2:
-        return _says(400, f"language “{language}” is not a two-letter code")
+        if (language := _language(request)) and len(language) != 2:
+            return _says(400, f"language “{language}” is not a two-letter code")
     return Response(status=200, headers={"content-type": "application/json"}, body=b'{"success": true}', elapsed_ms=12)
 
 
