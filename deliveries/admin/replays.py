@@ -164,7 +164,10 @@ def in_words(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
     parts = ["the newest identify event of each person"] if filters.get(PAST_IDENTIFIES) else []
     parts += ["the events from before it was turned on"] if filters.get(backfill.SINCE) else []
     own = (PAST_IDENTIFIES, backfill.SINCE)
-    for name, value in log.clean({k: v for k, v in filters.items() if k not in own}).items():
+    kept = log.clean({k: v for k, v in filters.items() if k not in own})
+    # In an order of our own: PostgreSQL keeps that of the names' lengths.
+    for name in sorted(kept, key=("connector", *log.DELIVERY_FILTERS).index):
+        value = kept[name]
         if name == "connector":
             parts.append(names.get(value, value))
         elif name == "cause":
@@ -172,7 +175,7 @@ def in_words(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
         elif name == "status":
             parts.append(", ".join(str(Status(one).label) for one in value.split(",") if one in Status.values).lower())
         elif name in ("since", "until"):
-            parts.append(f"{name} {log.parse_time(value, name):%d %b %Y %H:%M}")
+            parts.append(f"{name} {log.parse_time(value, name):%d %b %Y %H:%M} UTC")
         else:
             said = {"event": value, "user_id": f"of {value}", "email": f"of {value}", "message_id": f"message {value}"}
             parts.append({**said, "answer": f"answered {value}", "replay": f"of replay {value}"}[name])

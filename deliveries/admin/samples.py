@@ -57,7 +57,7 @@ def offered() -> list[tuple[str, str]]:
     """The newest events, to choose from."""
     events = Event.objects.filter(refused="", erased_at=None).order_by("-id")
     rows = events.only("id", "name", "type", "received_at")[:OFFERED]
-    return [(str(event.pk), f"{event.name or event.type} · {event.received_at:%d %b %H:%M:%S}") for event in rows]
+    return [(str(event.pk), f"{event.name or event.type} · {event.received_at:%d %b %H:%M:%S} UTC") for event in rows]
 
 
 def chosen(request: HttpRequest, params: Any, vendor: Vendor) -> Sample:

@@ -45,10 +45,7 @@ def ago(value: datetime | None) -> SafeString | str:
     """ "3 min ago" or "in 4 min", with the full time on hover; "–" for never."""
     if not value:
         return "–"
-    full = timezone.localtime(value)
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>', full.isoformat(), f"{full:%d %b %Y %H:%M:%S %Z}", moment(value)
-    )
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), full_words(value), moment(value))
 
 
 @register.filter
@@ -64,17 +61,17 @@ def inside(detail: str) -> str:
     return detail.rpartition(" → ")[2] if " → " in detail else ""
 
 
-@register.filter
-def fulltime(value: datetime | None) -> str:
-    return f"{timezone.localtime(value):%d %b %Y %H:%M:%S}" if value else "–"
+def full_words(value: datetime) -> str:
+    """ "28 Nov 2026 21:49:31 UTC"."""
+    return f"{timezone.localtime(value):%d %b %Y %H:%M:%S %Z}"
 
 
 @register.filter
-def clock(value: datetime | None) -> SafeString | str:
+def fulltime(value: datetime | None) -> SafeString | str:
+    """The full time. The script puts the reader's own zone in the place of UTC; without it, UTC stays."""
     if not value:
         return "–"
-    full = timezone.localtime(value)
-    return format_html('<time datetime="{}">{}</time>', full.isoformat(), f"{full:%H:%M:%S}")
+    return format_html('<time datetime="{}" data-full>{}</time>', value.isoformat(), full_words(value))
 
 
 @register.filter

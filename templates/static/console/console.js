@@ -1,5 +1,5 @@
 /* The console's only script. Every page works without it; it copies, shows secrets, follows the open list, warns about
-   unsaved changes and recomputes the preview. */
+   unsaved changes, recomputes the preview and tells times in the reader's zone. */
 (() => {
   "use strict";
   const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
@@ -14,6 +14,16 @@
     }
     box.textContent = text;
   };
+
+  /* Times in the reader's own zone, which is named: on hover, and where a page spells them out. */
+  const spelling = { day: "2-digit", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" };
+  function localTimes(root) {
+    all("time[datetime]", root).forEach((part) => {
+      const full = new Date(part.dateTime).toLocaleString("en-GB", spelling).replace(",", "");
+      if ("full" in part.dataset) part.textContent = full;
+      else part.title = full;
+    });
+  }
 
   const copied = (button) => {
     const was = button.textContent;
@@ -89,6 +99,7 @@
         if (part.contains(document.activeElement)) return;
         if (text.trim() !== part.dataset.last) {
           part.innerHTML = text;
+          localTimes(part);
           part.dataset.last = text.trim();
         }
         if (answer.headers.get("X-Done")) clearInterval(timer);
@@ -143,6 +154,7 @@
       piece.remove();
     });
     target.replaceChildren(...found.childNodes);
+    localTimes(target);
   }
 
   /* Beside a mapping: how often the field that is being typed was there lately. */
@@ -180,8 +192,5 @@
     });
   });
 
-  /* Full times in the reader's own zone, on hover. */
-  all("time[datetime]").forEach((part) => {
-    part.title = new Date(part.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "long" });
-  });
+  localTimes(document);
 })();
