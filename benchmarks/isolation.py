@@ -16,7 +16,7 @@ SICK = ((1, "hangs"), (1, "fails"), (10, "hangs,fails"), (50, "hangs,fails"))  #
 WORDS = {"hangs": "hangs", "fails": "fails", "hangs,fails": "hang or fail"}
 BACKLOG = 200  # events that wait for every sick connector at the start, and more come
 DELAY = 20  # ms that a healthy receiver takes
-EXPECTED = 1200  # deliveries a second of the healthy five together
+EXPECTED = 3500  # deliveries a second of the healthy five together: so many wait as take them ``seconds``
 PACED = 40  # events a second, each to five healthy connectors
 SICK_PACED = 2  # events a second to every sick one
 
