@@ -177,3 +177,12 @@ def test_no_reasons_code_is_a_part_of_anothers() -> None:
     """The list of replays looks for one code in a text of several."""
     codes = list(words.REASONS)
     assert [(a, b) for a in codes for b in codes if a != b and a in b] == []
+
+
+@pytest.mark.parametrize(("action", "said"), [("seen", "Seen by"), ("close", "Closed by")])
+def test_a_problem_says_who_has_seen_or_closed_it(some: dict[str, Problem], action: str, said: str) -> None:
+    client, address = person("operator"), f"/problems/{some['slow'].pk}/"
+    client.post(f"{address}seen/", {"note": "Asked Ben"})
+    client.post(f"{address}{action}/", {"note": "Asked Ben"})
+    by = Problem.objects.get(pk=some["slow"].pk).seen_by
+    assert f"<strong>{said} {by}</strong>: Asked Ben" in client.get(address).content.decode()
