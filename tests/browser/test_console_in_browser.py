@@ -276,6 +276,27 @@ def test_no_words_of_the_chart_touch_on_a_phone(page: Any, rows: Any, span: str)
     assert at.evaluate(OVERLAPS) == 0
 
 
+CUT_OFF = """[...document.querySelectorAll(".table-scroll")].map(e => e.scrollWidth - e.clientWidth)"""
+
+
+@pytest.mark.parametrize("width", [1100, 1280])
+def test_no_button_of_a_list_is_out_of_sight(page: Any, live_server: Any, rows: Any, width: int) -> None:
+    Connector.objects.filter(pk=rows.paused.pk).update(name="Customer data platform (Frankfurt)")
+        name="Customer data platform (Frankfurt)", status_reason="Moving"
+    )
+    at = page()
+    at.set_viewport_size({"width": width, "height": 800})
+    cut = {}
+    for name in ("", "connectors/", "sources/", "deliveries/", "problems/", "people/", "names/", "replays/", "jobs/"):
+        at.goto(f"{live_server.url}/{name}")
+        cut[name] = max(at.evaluate(CUT_OFF))
+    at.goto(f"{live_server.url}/connectors/{rows.connector.pk}/")
+    for button in ("Add an event", "Add a filter"):
+        at.get_by_text(button).click()
+        cut[button] = max(at.evaluate(CUT_OFF))
+    assert set(cut.values()) == {0}, cut
+
+
 @pytest.mark.parametrize("look", LOOKS)
 def test_an_address_in_the_list_of_people_breaks_before_its_at_or_not_at_all(page: Any, rows: Any, look: str) -> None:
     User.objects.create_user("christina.papadopoulos@events.example-company.com", name="Christina")
