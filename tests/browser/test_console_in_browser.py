@@ -282,8 +282,6 @@ CUT_OFF = """[...document.querySelectorAll(".table-scroll")].map(e => e.scrollWi
 @pytest.mark.parametrize("width", [1100, 1280])
 def test_no_button_of_a_list_is_out_of_sight(page: Any, live_server: Any, rows: Any, width: int) -> None:
     Connector.objects.filter(pk=rows.paused.pk).update(name="Customer data platform (Frankfurt)")
-        name="Customer data platform (Frankfurt)", status_reason="Moving"
-    )
     at = page()
     at.set_viewport_size({"width": width, "height": 800})
     cut = {}
