@@ -161,3 +161,20 @@ def test_a_limit_below_nothing_is_explained() -> None:
     assert page(f"/connectors/{m.connector.pk}/", **form).count(words) == 2
     assert page(f"/connectors/{m.connector.pk}/", **{**form, "max_concurrency": "0"}).count(words) == 2
     assert words in page(f"/sources/{m.source.pk}/", name=m.source.name, rate_limit_per_second="0")
+
+
+@pytest.mark.parametrize(
+    ("vendor", "said"),
+    [
+        ("segment", "It keeps its message ID, so Segment drops it if it has it already."),
+        (
+            "hello_customer",
+            "It keeps its message ID, but Hello Customer does not recognise repeated events: if it has it already, the "
+            "person may get something twice.",
+        ),
+    ],
+)
+def test_before_a_replay_it_says_what_the_service_does_with_a_repeated_event(vendor: str, said: str) -> None:
+    m = made()
+    Connector.objects.filter(pk=m.connector.pk).update(vendor=vendor)
+    assert said in page(f"/deliveries/{m.delivered.pk}/")

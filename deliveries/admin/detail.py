@@ -11,6 +11,7 @@ from deliveries import explained, log
 from deliveries.admin import words
 from deliveries.core import personal
 from deliveries.models import Attempt, Delivery, Status
+from integrations import registry
 from integrations.templatetags.console import full_words
 from integrations.templatetags.console import words as span
 
@@ -25,6 +26,7 @@ def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any
     shown = [_try(attempt, masked=masked) for attempt in tries]
     user = delivery.event.user_id or delivery.event.anonymous_id
     payload = delivery.event.payload
+    vendor = registry.get(delivery.connector.vendor)
     facts = {
         "delivery": delivery,
         "event": delivery.event,
@@ -41,6 +43,7 @@ def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any
         "notes": [line for line in delivery.notes.splitlines() if line],
         "can_replay": delivery.status in (Status.DELIVERED, Status.FAILED, Status.SKIPPED)
         and delivery.event.erased_at is None,
+        "drops_repeats": vendor is not None and vendor.deduplicates,
         "most_tries": explained.most_tries(delivery.connector.retry),
         "waits": delivery.status in (Status.WAITING, Status.RETRYING),
     }
