@@ -79,4 +79,5 @@ def equal_failures(replay_id: int) -> str:
     last = list(ended.order_by("-finished_at", "-id").values_list("status", "cause")[:EQUAL_FAILURES])
     if len(last) < EQUAL_FAILURES or len(set(last)) > 1 or last[0][0] != Status.FAILED:
         return ""
-    return f"Stopped by itself: {EQUAL_FAILURES} deliveries in a row failed for the same reason ({last[0][1]})."
+    reason = last[0][1].replace("_", " ")
+    return f"Stopped by itself: {EQUAL_FAILURES} deliveries in a row failed for the same reason ({reason})."

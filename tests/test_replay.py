@@ -200,7 +200,7 @@ def test_a_replay_stops_when_all_fail_alike(to: Connector) -> None:
     job = run(replay.start({}, by="Ann"), "failed", "key_refused")
     assert job.state == "stopped"
     assert job.made == 20
-    assert job.stop_reason == ("Stopped by itself: 20 deliveries in a row failed for the same reason (key_refused).")
+    assert job.stop_reason == ("Stopped by itself: 20 deliveries in a row failed for the same reason (key refused).")
 
 
 def test_a_replay_goes_on_when_they_fail_differently(to: Connector) -> None:
