@@ -10,12 +10,14 @@ deliveries match.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import orjson
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
+from django.utils import timezone
 
-from deliveries import backfill, log
+from deliveries import backfill, log, repeats
 from deliveries.models import Delivery, Event, Replay, Status
 from integrations import mapping, registry, selectors
 from integrations.models import Connector
@@ -100,26 +102,32 @@ def total(rows: QuerySet[Delivery]) -> int:
     return rows.order_by().values("event_id", "connector_id").distinct().count()
 
 
-def preview(filters: log.Filters, *, as_sent: bool = False, include_delivered: bool = False) -> dict[str, Any]:
+def preview(
+    filters: log.Filters, *, as_sent: bool = False, include_delivered: bool = False, now: datetime | None = None
+) -> dict[str, Any]:
     """The counts a person decides by. Raises ValueError for bad filters.
 
     ``total`` are replayed, of ``people`` (``people_is_least``: only the newest were looked at for these, and there may
     be more), with events first and last received at ``oldest`` and ``newest``. Of the ``matching`` ones
     ``already_delivered_since``, ``on_their_way`` and ``erased`` are left out. ``excluded`` of the total would not be
     sent by today's rules; ``excluded_is_estimate`` says that it was counted on a sample. ``seconds_at_limit`` is the
-    time that the speed limits make it take, None without any.
+    time that the speed limits make it take, None without any. ``outside_dedupe_window`` says of each service that would
+    take ``count`` of the total for new, though it may have got them before, that it remembers an event for ``hours``.
     """
     filters = log.clean(filters)
     found = matching(filters, as_sent=as_sent, include_delivered=include_delivered)
     chosen = _needed(found)
+    configs = selectors.snapshot().connectors
+    delivered = Status.DELIVERED in wanted_statuses(filters, include_delivered)
+    forgotten = repeats.forgotten(configs.values(), now or timezone.now(), delivered=delivered)
     grouped = chosen.order_by().values("connector_id")
     grouped = grouped.annotate(count=Count("event_id", distinct=True), rows=Count("id"))
+    grouped = grouped.annotate(forgotten=Count("event_id", distinct=True, filter=forgotten))
     rows = list(grouped.annotate(first=Min("event_id"), last=Max("event_id")))
     each = {row["connector_id"]: row["count"] for row in rows}
     count = sum(each.values())
     first, last = min((row["first"] for row in rows), default=0), max((row["last"] for row in rows), default=0)
     received = dict(Event.objects.filter(id__in=[first, last]).values_list("id", "received_at"))
-    configs = selectors.snapshot().connectors
     looked, left_out = _sample(chosen, configs)
     matches = found.count()
     # Nothing is left out but for these reasons: where nothing is, they need not be counted.
@@ -135,6 +143,7 @@ def preview(filters: log.Filters, *, as_sent: bool = False, include_delivered: b
         "oldest": received.get(first),
         "newest": received.get(last),
         "seconds_at_limit": _seconds(each, configs),
+        "outside_dedupe_window": repeats.by_service({row["connector_id"]: row["forgotten"] for row in rows}, configs),
         "connectors": [
             {"id": row.id, "name": row.name, "status": row.status, "count": each[row.id]}
             for row in _connectors(each, configs)
@@ -157,8 +166,10 @@ def _connectors(each: dict[int, int], configs: Mapping[int, ConnectorConfig]) ->
 
 
 def _people(chosen: QuerySet[Delivery]) -> int:
-    """Whose events these are; of many, of the newest: nobody decides by more than that it is thousands."""
-    newest = list(chosen.order_by("-id").values_list("event_id", flat=True)[:PEOPLE])
+    """Whose events these are; of many, of the newest: nobody decides by more than that it is thousands.
+
+    In one statement: thousands of ids that go to and fro take as long as the search itself."""
+    newest = chosen.order_by("-id").values("event_id")[:PEOPLE]
     pairs = Event.objects.filter(id__in=newest).values_list("user_id", "anonymous_id")
     return len({(bool(user), user or anonymous) for user, anonymous in pairs if user or anonymous})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from integrations.values import (
     EMPTY,
@@ -171,7 +171,9 @@ class Vendor:
     ``classify`` may return None to leave the answer to the general rules of ``integrations.verdicts``.
     ``sign(request, config, message_id, now)`` returns headers computed over the final bytes.
     ``rate_limit`` is calls per second for one connector; ``max_concurrency`` calls at once.
-    ``deduplicates`` says whether the service drops a repeated message id by itself.
+    ``deduplicates`` says whether the service drops a repeated message id by itself, ``remembers_ids`` for how long
+    after the first (whole hours), as far as its documentation promises; None where it does not say. Past that a replay
+    may reach a person twice, and its preview counts what is that old.
     ``look_at`` is where in the service a test event shows, ``not_there`` what to look at next where it does not.
     """
 
@@ -191,6 +193,7 @@ class Vendor:
     rate_limit: float | None = None
     max_concurrency: int | None = None
     deduplicates: bool = True
+    remembers_ids: timedelta | None = None
     receive: Receive | None = None
     check_credentials: CredentialCheck | None = None
     test_event: Mapping[str, Json] = field(default_factory=dict)

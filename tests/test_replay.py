@@ -287,6 +287,7 @@ def test_preview_counts_people_and_what_todays_rules_leave_out(to: Connector) ->
         "oldest": T0,
         "newest": T0,
         "seconds_at_limit": 10,
+        "outside_dedupe_window": [],
         "connectors": [{"id": to.pk, "name": "warehouse", "status": "active", "count": 5}],
     }
     assert not Replay.objects.exists()

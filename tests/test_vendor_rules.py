@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,22 @@ def test_a_vendor_without_cases_is_found(tmp_path: Path) -> None:
 def test_a_documented_answer_without_a_case_is_found(root: Path) -> None:
     (root / "acme" / "answer_422.json").unlink()
     assert _problems(ACME, root) == ["no case shows the answer 422"]
+
+
+@pytest.mark.parametrize(
+    ("change", "problems"),
+    [
+        ({"remembers_ids": timedelta(hours=24)}, []),
+        ({"remembers_ids": timedelta(minutes=90)}, ["remembers_ids is not a number of whole hours"]),
+        ({"remembers_ids": timedelta(0)}, ["remembers_ids is not a number of whole hours"]),
+        (
+            {"remembers_ids": timedelta(hours=24), "deduplicates": False},
+            ["remembers_ids is said of a service that does not deduplicate"],
+        ),
+    ],
+)
+def test_a_memory_that_cannot_be_is_found(root: Path, change: dict[str, Any], problems: list[str]) -> None:
+    assert _problems(replace(ACME, **change), root) == problems
 
 
 @pytest.mark.parametrize(

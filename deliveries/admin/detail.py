@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from deliveries import explained, log
+from deliveries import explained, log, repeats
 from deliveries.admin import words
 from deliveries.core import personal
 from deliveries.models import Attempt, Delivery, Status
@@ -44,6 +44,7 @@ def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any
         "can_replay": delivery.status in (Status.DELIVERED, Status.FAILED, Status.SKIPPED)
         and delivery.event.erased_at is None,
         "drops_repeats": vendor is not None and vendor.deduplicates,
+        "forgotten_after": repeats.hours_past(delivery, now),
         "most_tries": explained.most_tries(delivery.connector.retry),
         "waits": delivery.status in (Status.WAITING, Status.RETRYING),
     }

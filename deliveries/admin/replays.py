@@ -59,7 +59,7 @@ class ReplayAdmin(PageAdmin):
     def new_page(self, request: HttpRequest) -> HttpResponse:
         """Looks only: what a press on the button would send again."""
         demand(request, "deliveries.replay_delivery")
-        choices = {"as_sent": "as_sent" in request.GET, "include_delivered": "include_delivered" in request.GET}
+        choices: dict[str, Any] = {name: name in request.GET for name in CHOICES}
         context: dict[str, Any] = {"crumbs": [("Replays", self.link("changelist"))], **choices}
         try:
             filters = replay_filters(request.GET)

@@ -140,6 +140,11 @@ class ReplayPreview(serializers.Serializer[Any]):
     oldest = serializers.DateTimeField(allow_null=True)
     newest = serializers.DateTimeField(allow_null=True)
     seconds_at_limit = serializers.IntegerField(allow_null=True)
+    outside_dedupe_window = serializers.ListField(
+        child=serializers.DictField(),
+        help_text="Of the total, by service: how many are older than the hours for which it recognises a repeated "
+        "event, though it may have got them before.",
+    )
     connectors = serializers.ListField(child=serializers.DictField())
 
 

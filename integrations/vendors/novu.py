@@ -3,9 +3,10 @@
 Documentation: https://docs.novu.co/api-reference/events/trigger-event
 
 A track event triggers a workflow: the one that ``properties.name`` says, or the one chosen in the events table.
-``transactionId`` is Novu's own protection against a second send, so it is the same on every retry and replay;
-``Idempotency-Key`` is not used, because Novu keeps errors under it for a day ("Idempotency"). A 201 is no success yet:
-``data.status`` says whether anything will be sent. To prepare: the secret key of the environment, and its region.
+``transactionId`` is Novu's own protection against a second send, so it is the same on every retry and replay; for how
+long Novu remembers one depends on the plan, so ``remembers_ids`` is not said. ``Idempotency-Key`` is not used, because
+Novu keeps errors under it for a day ("Idempotency"). A 201 is no success yet: ``data.status`` says whether anything
+will be sent. To prepare: the secret key of the environment, and its region.
 """
 
 from __future__ import annotations

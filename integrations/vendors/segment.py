@@ -14,7 +14,7 @@ import hmac
 import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from integrations.types import (
     BadSignature,
@@ -217,6 +217,9 @@ VENDOR = Vendor(
         suffix=b"]}",
     ),
     classify=classify,
+    # "Handling Duplicate Data": Segment keeps the message ids of at least 24 hours.
+    # https://segment.com/docs/guides/duplicate-data/
+    remembers_ids=timedelta(hours=24),
     check_credentials=CredentialCheck(request=settings_document, judge=judge_settings_document),
     receive=Receive(
         path="/connector/segment",

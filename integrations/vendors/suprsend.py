@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import quote
 
 from integrations.types import (
@@ -42,11 +43,9 @@ ID_LIMIT = 255
 PROFILE_LIMIT = 10_240  # bytes of one profile edit
 # Names beginning with $ or ss_ are SuprSend's own, apart from the few that anybody may send.
 RESERVED_STARTS = ("$", "ss_")
-OPEN_NAMES = frozenset(
-    {
-        *("$identify", "$notification_delivered", "$notification_dismiss", "$notification_clicked"),
-        *("$app_launched", "$user_login", "$user_logout"),
-    }
+OPEN_NAMES = (
+    *("$identify", "$notification_delivered", "$notification_dismiss", "$notification_clicked"),
+    *("$app_launched", "$user_login", "$user_logout"),
 )
 # (slug, label, trait of the reference table); the value's form for each is in ``_appended``.
 CHANNELS = (
@@ -95,7 +94,7 @@ SETTINGS = (
 
 
 def build_track(event: Event, config: ConnectorConfig) -> OutgoingRequest:
-    """``POST /event/`` ("Trigger Event"), with an idempotency key, which SuprSend keeps for a day."""
+    """``POST /event/`` ("Trigger Event"), with an idempotency key, which SuprSend keeps for ``remembers_ids``."""
     if _relays(config):
         return _relay(event, config)
     name = event.name.strip()
@@ -271,6 +270,7 @@ VENDOR = Vendor(
         EventKind.GROUP: build_other,
     },
     classify=classify,
+    remembers_ids=timedelta(hours=24),  # "Trigger Event": how long SuprSend keeps an idempotency key
     check_credentials=CredentialCheck(request=check_key, judge=judge_lookup),
     test_event={
         "type": "identify",

@@ -7,6 +7,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import orjson
@@ -41,6 +42,11 @@ def is_documented(subject: Subject) -> Iterator[str]:
         yield "it neither sends nor receives"
     if vendor.sends and not (vendor.look_at and vendor.not_there):
         yield "look_at and not_there do not say where a test event shows and what to look at where it does not"
+    if (window := vendor.remembers_ids) is not None:
+        if not vendor.deduplicates:
+            yield "remembers_ids is said of a service that does not deduplicate"
+        if window <= timedelta(0) or window % timedelta(hours=1):
+            yield "remembers_ids is not a number of whole hours"
 
 
 def is_pure(subject: Subject) -> Iterator[str]:
