@@ -12,11 +12,11 @@ from deliveries.engine.claim import LEASE, LIVE, REPLAY, Want, claim, due_times,
 from deliveries.engine.lane import utc_now
 from deliveries.engine.perform import Call, Result
 from deliveries.engine.record import record
-from deliveries.engine.writing import write_transaction
+from deliveries.engine.writing import among_ids, write_transaction
 from deliveries.models import Attempt, Delivery, Status
 from integrations import selectors
 from integrations.types import Disposition, Verdict
-from tests.rows import T0, connector, delivery
+from tests.rows import T0, connector, delivery, event
 
 pytestmark = pytest.mark.django_db
 NOW = T0 + timedelta(hours=1)
@@ -154,3 +154,22 @@ def test_the_drivers_own_errors_come_out_as_djangos() -> None:
 
 def test_now_is_aware_and_utc() -> None:
     assert utc_now().utcoffset() == timedelta(0)
+
+
+def test_however_many_rows_are_looked_up_by_their_keys() -> None:
+    to, about = connector(), event()
+    Delivery.objects.bulk_create(
+        [Delivery(event=about, connector=to, status="delivered", created_at=T0) for _ in range(4000)]
+    )
+    ids = list(Delivery.objects.values_list("id", flat=True))
+    condition, keys = among_ids(ids)
+    update = f"UPDATE deliveries_delivery SET detail = 'x' WHERE {condition}"  # noqa: S608 - ours
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE deliveries_delivery")
+        words = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+        cursor.execute(f"{words} {update}", [keys])
+        plan = str(cursor.fetchall())
+        cursor.execute(update, [keys])
+        assert cursor.rowcount == 4000
+    assert "SCAN deliveries_delivery" not in plan
+    assert "Seq Scan on deliveries_delivery" not in plan

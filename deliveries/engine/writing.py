@@ -68,11 +68,12 @@ def json_text(values: Sequence[str]) -> str:
 
 def among_ids(ids: Sequence[int]) -> tuple[str, str]:
     """The condition that a row's ``id`` is one of these, and its one parameter. As a text: a list takes the driver as
-    long as the rest of such a statement."""
+    long as the rest of such a statement. PostgreSQL's planner must not see how many there are: for some thousands it
+    would rather read the whole table than look each up in the index, which takes several times as long."""
     text = orjson.dumps(ids).decode()
     if is_sqlite():
         return "id IN (SELECT value FROM json_each(%s))", text
-    return "id = ANY(%s::bigint[])", f"{{{text[1:-1]}}}"
+    return "id = ANY((SELECT %s::bigint[])::bigint[])", f"{{{text[1:-1]}}}"
 
 
 class Busy(Exception):
