@@ -68,10 +68,10 @@ ANY_SITE = {
 }
 
 
-def cors(request: Any, response: Any) -> None:
+def cors(method: str | None, response: Any) -> None:
     for name, value in ANY_SITE.items():
         response.headers[name] = value
-    if request.method == "OPTIONS":
+    if method == "OPTIONS":
         response.headers["Access-Control-Allow-Methods"] = "POST, GET, OPTIONS"
         response.headers["Access-Control-Allow-Headers"] = (
             "authorization, content-type, content-encoding, x-retry-count"

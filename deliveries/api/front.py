@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from functools import lru_cache
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from django.db import Error as DatabaseError
@@ -36,6 +36,14 @@ PREFIXES = ("/v1/", "/connector/")
 MOST_WAITING = 512
 MOST_WAITING_BYTES = 32_000_000
 TAKEN, TAKEN_ANYWHERE = taken_headers(any_site=False), taken_headers(any_site=True)
+
+
+class Rendered(NamedTuple):
+    """An answer as the server takes it."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    content: bytes
 
 
 class IngestFront:
@@ -108,11 +116,9 @@ class IngestFront:
         return response
 
     @staticmethod
-    def _refuse(request: HttpRequest, refusal: Refusal) -> Any:
-        response = answers.render_later(answers.refusal_response(refusal))
-        if request.path.startswith("/v1/"):
-            answers.cors(request, response)
-        return response
+    def _refuse(request: HttpRequest, refusal: Refusal) -> Rendered:
+        any_site = request.path.startswith("/v1/")
+        return _rendered(refusal.status, refusal.code, refusal.message, refusal.retry_after, any_site, request.method)
 
 
 def _give_body(request: IngestRequest, body: bytes) -> None:
@@ -181,13 +187,30 @@ async def _read(receive: Receive) -> bytes | None:
     return b"".join(parts)
 
 
+@lru_cache(maxsize=64)
+def _rendered(
+    status: int, code: str, message: str, retry_after: int | None, any_site: bool, method: str | None
+) -> Rendered:
+    """A refusal before any view. Kept: at the worst of times most answers are the same, and what they cost is taken
+    from the events that could be stored."""
+    response = answers.render_later(answers.refusal_response(Refusal(status, code, message, retry_after)))
+    if any_site:
+        answers.cors(method, response)
+    return _render(response)
+
+
+def _render(response: Any) -> Rendered:
+    response.render()
+    headers = [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in response.headers.items()]
+    headers.append((b"content-length", str(len(response.content)).encode()))
+    return Rendered(response.status_code, headers, response.content)
+
+
 async def _answer(send: Send, response: Any, request: IngestRequest) -> None:
     if isinstance(response, Taken):
-        headers, content = TAKEN_ANYWHERE if request.path.startswith("/v1/") else TAKEN, SUCCESS_TEXT
+        status, content = response.status_code, SUCCESS_TEXT
+        headers = TAKEN_ANYWHERE if request.path.startswith("/v1/") else TAKEN
     else:
-        response.render()
-        headers = [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in response.headers.items()]
-        headers.append((b"content-length", str(len(response.content)).encode()))
-        content = b"" if request.method == "HEAD" else response.content
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+        status, headers, content = response if isinstance(response, Rendered) else _render(response)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else content})

@@ -101,7 +101,7 @@ class IngestView(APIView):
         response.accepted_media_type = RENDERER.media_type
         response.renderer_context = {}
         if request.path.startswith("/v1/"):
-            cors(request, response)
+            cors(request.method, response)
         return response
 
     def finish(
