@@ -164,8 +164,17 @@ def run_cluster() -> None:
     from django_q.cluster import Cluster
 
     cluster = Cluster()
-    end_once(cluster.sig_handler)
+    asked: list[int] = []
+
+    def end(number: int, frame: Any) -> None:
+        asked.append(number)
+        if cluster.sentinel is not None:
+            cluster.sig_handler(number, frame)
+
+    end_once(end)
     cluster.start()
+    if asked:  # perhaps before there was anything that could be stopped, and it is not asked twice
+        cluster.stop()
 
 
 def end_once(handler: Callable[[int, Any], None]) -> None:

@@ -40,6 +40,38 @@ def test_a_second_term_does_not_interrupt_the_handling_of_the_first() -> None:
     assert seen == ["begins", "ends"]
 
 
+class StartsSlowly:
+    """A cluster that is told to end while it begins, when there is nothing yet that could be stopped."""
+
+    def __init__(self, told: str) -> None:
+        self.told, self.sentinel, self.running = told, None, False
+
+    def start(self) -> None:
+        if self.told == "before the sentinel is made":
+            os.kill(os.getpid(), signal.SIGTERM)
+        self.sentinel: Any = "made"
+        if self.told == "before the sentinel runs":
+            os.kill(os.getpid(), signal.SIGTERM)
+        self.running = True
+
+    def stop(self) -> bool:
+        assert self.sentinel is not None
+        stopped, self.running = self.running, False
+        return stopped
+
+    def sig_handler(self, number: int, frame: Any) -> None:
+        self.stop()
+
+
+@pytest.mark.usefixtures("_signals")
+@pytest.mark.parametrize("told", ["before the sentinel is made", "before the sentinel runs"])
+def test_workers_told_to_end_while_they_start_end(told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = StartsSlowly(told)
+    monkeypatch.setattr("django_q.cluster.Cluster", lambda: mine)
+    queue.run_cluster()
+    assert not mine.running
+
+
 async def started_and_ended() -> front.IngestFront:
     mine = front.IngestFront()
     await mine.start()
