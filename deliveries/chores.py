@@ -66,7 +66,7 @@ class Chores:
             if since >= self._pause:
                 self._pause = checkpoint(since)
                 self._checked = time.monotonic()
-        except Exception:
+        except Exception:  # whatever it was: nothing is lost by it, and nobody else would do the chores
             log.warning("The workers could not be woken; the sweep will", exc_info=True)
             connection.close()
 

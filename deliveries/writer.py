@@ -141,7 +141,7 @@ class GroupWriter:
                 group = self._take()
                 if group:
                     self._store(group)
-        except BaseException:
+        except BaseException:  # whatever it was: nobody may wait for a thread that is gone
             log.critical("Nobody stores events here any more: this web process ends, to be started anew", exc_info=True)
             self._break_down()
         finally:
