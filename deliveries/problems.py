@@ -1,5 +1,8 @@
 """What opens a problem, keeps it open and ends it; checked once a minute. One alert when it opens, one reminder a day,
-one when it ends."""
+one when it ends.
+
+A rule that is off opens no problem, but for a connector that stops by itself: that one is always on the page Problems,
+and its rule decides only whether anybody is told."""
 
 from __future__ import annotations
 
@@ -38,10 +41,11 @@ DEFAULTS = {
     Kind.HELD: (80, True, "percent of the age at which held events are dropped"),
     Kind.QUIET: (24, False, "hours without an event"),
     Kind.BOOKS: (1, True, "events of a day that are missing or there too often"),
-    Kind.STOPPING: (1, True, "while there is still time to do something"),
-    Kind.STOPPED: (1, True, "nothing is sent until somebody resumes it"),
+    Kind.STOPPING: (1, True, "while there is still time to do something; off: only Problems shows it"),
+    Kind.STOPPED: (1, True, "nothing is sent until somebody resumes it; off: only Problems shows it"),
     Kind.SILENT: (2, True, "minutes without a sign of life"),
 }
+ALWAYS = (Kind.STOPPING, Kind.STOPPED)
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,10 @@ class Limits:
         rule = self.own.get((kind, connector_id)) or self.usual[kind]
         return rule.limit if rule.enabled else None
 
+    def tells(self, problem: Problem) -> bool:
+        """Whether anybody is told of a problem that is there: always, but where it is there without its rule."""
+        return problem.kind not in ALWAYS or self.of(problem.kind, problem.connector_id or 0) is not None
+
     def any(self, kind: str) -> bool:
         return any(rule.enabled for rule in (self.usual[kind], *self.own.values()) if rule.kind == kind)
 
@@ -88,6 +96,11 @@ def rules(*, store: bool = False) -> dict[str, AlertRule]:
 def check(now: datetime, tell: Tell) -> None:
     """Open, refresh, remind and end. ``tell(problem, what)`` is called with "opened", "reminder" or "ended"."""
     limits = Limits(rules(store=True), AlertRule.objects.exclude(connector=None))
+
+    def say(problem: Problem, what: str) -> None:
+        if limits.tells(problem):
+            tell(problem, what)
+
     found: dict[Key, Found] = {(one.connector_id, one.kind, one.cause): one for one in look(limits, now)}
     live = Problem.objects.filter(state__in=["open", "seen"]).select_related("connector")
     known = {(row.connector_id, row.kind, row.cause): row for row in live}
@@ -95,14 +108,14 @@ def check(now: datetime, tell: Tell) -> None:
         if key in known:
             _refresh(known[key], one, now)
         else:
-            _open(one, now, tell)
+            _open(one, now, say)
     for key, problem in known.items():
         if key not in found and _over(problem, now):
             problem.state, problem.ended_at = Problem.State.SOLVED, now
             problem.save(update_fields=["state", "ended_at"])
-            tell(problem, "ended")
+            say(problem, "ended")
         elif problem.state == Problem.State.OPEN and (what := _news(problem, now)) and _told(problem, now):
-            tell(problem, what)
+            say(problem, what)
 
 
 def raise_now(connector_id: int, kind: str, now: datetime) -> None:
@@ -110,9 +123,6 @@ def raise_now(connector_id: int, kind: str, now: datetime) -> None:
     as this is committed: a mail server that does not answer must not hold up what is being sent."""
     from deliveries import queue
 
-    limits = Limits(rules(store=True), AlertRule.objects.filter(connector=connector_id))
-    if limits.of(kind, connector_id) is None:
-        return
     if kind == Kind.STOPPED:  # what was warned of has come: that is no end to tell anybody of
         warnings = Problem.objects.filter(connector=connector_id, kind=Kind.STOPPING, state__in=["open", "seen"])
         warnings.update(state=Problem.State.SOLVED, ended_at=now)
@@ -140,7 +150,7 @@ def raise_refused(connector_ids: Iterable[int], now: datetime) -> None:
 
 
 def look(limits: Limits, now: datetime) -> Iterator[Found]:
-    """What is wrong now, by the limits of the rules that are on."""
+    """What is wrong now, by the limits of the rules that are on; and what has stopped or is about to."""
     active = list(Connector.objects.filter(archived_at=None, status="active").values_list("id", flat=True))
     yield from _failures(limits, now)
     if limits.any(Kind.OVERDUE):
@@ -165,17 +175,10 @@ def look(limits: Limits, now: datetime) -> Iterator[Found]:
             limit = limits.of(Kind.BOOKS, key)
             if limit is not None and count >= limit:
                 yield Found(key, Kind.BOOKS.value, count=count, at=now)
-    if limits.any(Kind.STOPPING):
-        for key in Lane.objects.filter(stops_at__isnull=False, connector_id__in=active).values_list(
-            "connector", flat=True
-        ):
-            if limits.of(Kind.STOPPING, key) is not None:
-                yield Found(key, Kind.STOPPING.value, at=now)
-    if limits.any(Kind.STOPPED):
-        stopped = Connector.objects.filter(status="paused", status_by=SERVER, archived_at=None)
-        for key in stopped.values_list("id", flat=True):
-            if limits.of(Kind.STOPPED, key) is not None:
-                yield Found(key, Kind.STOPPED.value, at=now)
+    about_to = Lane.objects.filter(stops_at__isnull=False, connector_id__in=active)
+    stopped = Connector.objects.filter(status="paused", status_by=SERVER, archived_at=None)
+    for kind, keys in ((Kind.STOPPING, about_to.values_list("connector")), (Kind.STOPPED, stopped.values_list("id"))):
+        yield from (Found(key, kind.value, at=now) for (key,) in keys)
     if limits.any(Kind.QUIET):
         for key in active:
             limit = limits.of(Kind.QUIET, key)

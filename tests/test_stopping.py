@@ -122,9 +122,20 @@ def test_one_good_answer_and_all_goes_on(to: Connector, monkeypatch: pytest.Monk
     assert "stopping" not in live()
 
 
-def test_who_does_not_want_to_hear_of_it_does_not(to: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_does_not_want_to_hear_of_it_is_not_told_but_can_see_it(
+    to: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stop without a problem would be found by chance: the rule says only whether anybody is told."""
     problems.rules(store=True)
-    AlertRule.objects.filter(kind="stopping").update(enabled=False)
-    run(Service(401), monkeypatch)
-    assert live() == ["key_refused"]
-    assert Lane.objects.get(connector=to).stops_at is not None
+    AlertRule.objects.update(enabled=False)
+    service = Service(401)
+    upkeep.sweep(run(service, monkeypatch))
+    assert live() == ["stopping"]
+    upkeep.sweep(run(service, monkeypatch, WARNED_FOR + timedelta(seconds=2)))
+    assert live() == ["stopped"]
+    assert "hook: it has stopped by itself" in person("viewer").get("/problems/").content.decode()
+    hold.resume(to, by="Ann", backlog="send")
+    problems.check(timezone.now(), lambda *_: None)
+    upkeep.sweep(timezone.now())
+    assert live() == []
+    assert mail.outbox == []
