@@ -134,6 +134,7 @@ def test_who_does_not_want_to_hear_of_it_is_not_told_but_can_see_it(
     upkeep.sweep(run(service, monkeypatch, WARNED_FOR + timedelta(seconds=2)))
     assert live() == ["stopped"]
     assert "hook: it has stopped by itself" in person("viewer").get("/problems/").content.decode()
+    to.refresh_from_db()
     hold.resume(to, by="Ann", backlog="send")
     problems.check(timezone.now(), lambda *_: None)
     upkeep.sweep(timezone.now())
