@@ -75,12 +75,14 @@ class Health:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A connector's health with the counts of its last 24 hours by status, and what is held now, of any age."""
+    """A connector's health with the counts of its last 24 hours by status, what is held now, of any age, and when its
+    newest delivery arrived and its newest one was made."""
 
     health: Health
     counts: Mapping[str, int] = field(default_factory=dict)
     held: int = 0
     last_delivered_at: datetime | None = None
+    last_made_at: datetime | None = None
 
 
 def judge(facts: Facts, now: datetime) -> Health:
@@ -200,6 +202,7 @@ def report(connectors: Iterable[Connector], now: datetime) -> dict[int, Report]:
             counts={status: counts.get((row.pk, status), 0) for status in Status.values},
             held=open_now.get((row.pk, Status.HELD), 0),
             last_delivered_at=delivered_at.get(row.pk),
+            last_made_at=times[row.pk][0] if row.pk in times else None,
         )
         for row in rows
     }

@@ -11,7 +11,8 @@ from django.db.models import Count, Max, Q
 
 from deliveries.health import DAY, Health
 from deliveries.models import Event
-from integrations.models import Source
+from integrations.models import Source, WriteKey
+from integrations.templatetags.console import plural
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,18 @@ def _report(source: Source, counts: Mapping[str, Any]) -> Report:
     last = counts.get("last") or max(used, default=None)
     received = counts.get("received", 0)
     return Report(judge(source, received, last), last, received, counts.get("refused", 0))
+
+
+def brought(key: WriteKey, keys: Iterable[WriteKey], received: int, now: datetime) -> str:
+    """What came with one of a source's keys in the last 24 hours, in a sentence. With which key an event came is not
+    kept: where several were used, their source's number is said for all of them."""
+    lately = [one for one in keys if one.last_used_at is not None and one.last_used_at >= now - DAY]
+    if key not in lately:
+        return f"Nothing came with it{' in the last 24 hours' if key.last_used_at else ' yet'}."
+    others = len(lately) - 1
+    if not others:
+        return f"It brought {plural(received, 'event')} in the last 24 hours."
+    return f"{plural(received, 'event')} came in the last 24 hours, with it or with {plural(others, 'other key')}."
 
 
 def judge(source: Source, received: int, last: datetime | None) -> Health:

@@ -73,7 +73,9 @@ def field_name(setting: Setting) -> str:
 
 class SourceForm(VendorForm):
     signing_secret_new = forms.CharField(required=False)
-    remove_signing_secret = forms.BooleanField(required=False, label="Remove the saved signing secret")
+    remove_signing_secret = forms.BooleanField(
+        required=False, label="Remove the saved signing secret", help_text="Calls without a signature are taken then."
+    )
 
     class Meta:
         model = Source

@@ -21,11 +21,13 @@ from deliveries.admin import badges, event_lines, fields_seen, figures, own_aler
 from deliveries.admin.catalog import CatalogPages
 from deliveries.admin.connector_list import ListPages
 from deliveries.admin.trying import TestPages, saved_config
+from deliveries.log import newest_of
 from integrations import configuration, copying, history, registry, rolling, selectors
 from integrations.admin.pages import changes, demand
 from integrations.forms import ConnectorForm
 from integrations.models import Connector
 from integrations.tables import Table, tables
+from integrations.templatetags.console import plural
 
 OPERATE = "integrations.operate_connector"
 CHANGE = "integrations.change_connector"
@@ -83,7 +85,8 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             "hold_days": settings.HOLD_DAYS,
             "fields": self.seen_fields(request, connector, lists),
             "crumbs": self.crumbs(),
-            "traffic_lately": figures.traffic_since(connector, now, hours=1),
+            "traffic_lately": figures.is_lately(report.last_made_at, now),
+            "lost": figures.losses_of(connector, held["count"]),
             **self.preview_context(request, connector, config),
         }
         return self.show(request, "console/connector.html", connector.name, **context)
@@ -152,7 +155,8 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
     @changes(OPERATE)
     def switch_off(self, request: HttpRequest, pk: int) -> HttpResponse:
         connector = self.row(pk)
-        if figures.traffic_since(connector, timezone.now(), hours=1) and request.POST.get("name") != connector.name:
+        newest = newest_of(pk).values_list("created_at", flat=True).first()
+        if figures.is_lately(newest, timezone.now()) and request.POST.get("name") != connector.name:
             messages.error(
                 request, f"Events flowed in the last hour. To switch it off, type its name: {connector.name}"
             )
@@ -216,13 +220,14 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
         if request.POST.get("name") != connector.name:
             messages.error(request, f"Nothing was removed. To remove it, type its name: {connector.name}")
             return redirect(self.link("change", pk))
-        hold.switch_off(connector, by=str(request.user), reason="Removed")
+        count = hold.switch_off(connector, by=str(request.user), reason="Removed")
         connector.archived_at = timezone.now()
         connector.name = f"{connector.name[:80]} (removed {connector.archived_at:%d %b %Y %H:%M:%S})"[:100]
         connector.secrets, connector.old_secrets, connector.old_secrets_until = {}, {}, None
         connector.save()
-        history.record(request.user, connector, "Removed; its log stays, its keys are erased")
-        messages.success(request, "Removed. What it delivered stays in the log; its keys are erased.")
+        lost = f"{plural(count, 'event')} thrown away, " if count else ""
+        history.record(request.user, connector, f"Removed: {lost}its keys erased; its log stays")
+        messages.success(request, f"Removed: {lost}its keys erased. What it delivered stays in the log.")
         return redirect(self.link("changelist"))
 
     @changes(CHANGE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib import admin
 from django.core.cache import cache
@@ -47,11 +48,25 @@ class SourceListAdmin(SourceAdmin):
             states=[(code, label) for code, label in LABELS.items() if code in codes],
         )
 
+    def what_came_in(self, source: Source, keys: list[WriteKey]) -> dict[str, Any]:
+        received = _reports(list(Source.objects.prefetch_related("write_keys")))[source.pk].received
+        _say_what_came_with(keys, received)
+        return {"received": received}
+
 
 def _line(request: HttpRequest, row: Source, report: sources.Report) -> Line:
-    working = [key for key in row.write_keys.all() if key.usable]
+    keys = list(row.write_keys.all())
+    _say_what_came_with(keys, report.received)
+    working = [key for key in keys if key.usable]
     lasting = [key for key in working if key.expires_at is None]
     return Line(row, report, address_of(request, row), working, lasting)
+
+
+def _say_what_came_with(keys: list[WriteKey], received: int) -> None:
+    """Put ``brought`` on each of a source's keys."""
+    now = timezone.now()
+    for key in keys:
+        key.brought = sources.brought(key, keys, received, now)  # type: ignore[attr-defined]  # for the page only
 
 
 def _reports(rows: list[Source]) -> dict[int, sources.Report]:

@@ -67,11 +67,16 @@ class SourceAdmin(PageAdmin):
             "address": address_of(request, source),
             "new_key": new_key,
             "paste": _paste(source, address, new_key),
-            "keys": source.write_keys.all(),
+            "keys": (keys := list(source.write_keys.all())),
             "connectors": source.connectors.filter(archived_at=None),
             "read_only": not request.user.has_perm("integrations.change_source"),
+            **self.what_came_in(source, keys),
         }
         return self.show(request, "console/source.html", source.name, crumbs=_crumbs(), **context)
+
+    def what_came_in(self, source: Source, keys: list[WriteKey]) -> dict[str, Any]:
+        """For who switches it off or revokes one of its keys; known only where events are."""
+        return {}
 
     @changes("integrations.change_source")
     def set_status(self, request: HttpRequest, pk: int) -> HttpResponse:

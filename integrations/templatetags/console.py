@@ -89,8 +89,9 @@ def thousands(value: int | None) -> str:
 
 @register.filter
 def plural(count: int, singular: str) -> str:
-    """ "1 event", "2 events", "1 delivery", "3 deliveries"."""
-    many = f"{singular[:-1]}ies" if singular.endswith("y") else f"{singular}s"
+    """ "1 event", "2 events", "1 delivery", "3 deliveries", "2 keys"."""
+    ends_in_ies = singular.endswith("y") and singular[-2] not in "aeiou"
+    many = f"{singular[:-1]}ies" if ends_in_ies else f"{singular}s"
     return f"{thousands(count)} {singular if count == 1 else many}"
 
 
