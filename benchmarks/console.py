@@ -102,11 +102,13 @@ def _statements(made: dict[str, Any], first: int, last: int) -> list[str]:
     recent = f"id > {last} - {max(100, last // 200)}"
     due = later.format("{now}", "240").replace("{now}", "'now'" if is_sqlite() else "now()")
     return [
-        "INSERT INTO deliveries_event (id, source_id, message_id, type, name, user_id, anonymous_id, received_at, "
-        f"refused, body) {numbers}SELECT i, {source}, 'm-' || i, CASE WHEN i % 10 = 0 THEN 'identify' ELSE 'track' END,"
-        " CASE WHEN i % 10 = 0 THEN '' ELSE 'Event ' || (i % 30) END, "
+        "INSERT INTO deliveries_event (id, source_id, message_id, type, name, user_id, anonymous_id, email, "
+        f"received_at, refused, body) {numbers}SELECT i, {source}, 'm-' || i, "
+        "CASE WHEN i % 10 = 0 THEN 'identify' ELSE 'track' END, "
+        "CASE WHEN i % 10 = 0 THEN '' ELSE 'Event ' || (i % 30) END, "
         "CASE WHEN i % 20 = 11 THEN '' ELSE 'user-' || (i % 50000) END, 'anon-' || (i % 70000), "
-        f"{at}, CASE WHEN i % 2000 = 3 THEN 'It has no event name.' ELSE '' END, {body} FROM {table}",
+        f"'p' || (i % 50000) || '@example.com', {at}, "
+        f"CASE WHEN i % 2000 = 3 THEN 'It has no event name.' ELSE '' END, {body} FROM {table}",
         "INSERT INTO deliveries_delivery (id, event_id, connector_id, status, cause, detail, attempts, lane, "
         "created_at, next_attempt_at, lease_owner, finished_at, sent_as, notes, as_sent, replay_id, replay_of_id) "
         f"SELECT i, i, CASE WHEN status = 'held' THEN {made['paused']} ELSE {_chosen('i', made['connectors'])} END, "
@@ -195,7 +197,7 @@ def _named(address: str, made: dict[str, Any]) -> str:
     connectors = path.startswith("/connectors/")
     parts = [names.get(part, "…") if part.isdigit() and connectors else "…" if part.isdigit() else part
              for part in path.split("/")]  # fmt: skip
-    pairs = [f"{name}={'…' if value.isdigit() and name != 'answer' else value}" for name, _, value in
+    pairs = [f"{name}={'…' if name != 'answer' and value[:4].isdigit() else value}" for name, _, value in
              (pair.partition("=") for pair in query.split("&") if pair)]  # fmt: skip
     named = "/".join(parts) + (f"?{'&'.join(pairs)}" if pairs else "")
     return named.replace("connector=…", f"connector={_which(query, made)}")

@@ -26,6 +26,7 @@ NO_PAGES = frozenset(
         *("deliveries_delivery_export", "integrations_change_export", "settings_export"),
     }
 )
+BETWEEN = "since={since}&until={until}"
 # What people choose on a page; each is a page of its own to the database. Names in braces are the rows made below.
 CHOICES = {
     "index": ("range=1h", "range=7d", "range=30d"),
@@ -51,6 +52,11 @@ CHOICES = {
         "before={middle}",
         "after={middle}",
         "replay={replay}",
+        *("user_id=user-7", "message_id=m-7", "q=p7%40example.com", "view=look&q=user-7", "view=look&event=Event+7"),
+        *(f"{BETWEEN}{more}" for more in ("", "&view=look", "&event=Event+7", "&connector={quiet}")),
+        "cause=key_refused&event=no+such+event",
+        "answer=401&event=Event+7&range=24h",
+        "view=held&before={middle}",
     ),
     "deliveries_delivery_live": ("newest={middle}", "newest={middle}&view=look&connector={connector}"),
     "deliveries_event_changelist": (
@@ -62,17 +68,36 @@ CHOICES = {
         "q=user-7",
         "q=anon-7",
         "q=m-7",
+        "q=p7%40example.com",
         "before={middle}",
+        BETWEEN,
+        f"{BETWEEN}&name=Event+7",
+        "source={source}&name=no+such+event",
+        "type=identify&range=24h",
     ),
-    "deliveries_replay_add": ("status=failed", "status=failed&connector={connector}&cause=key_refused", "range=24h"),
+    "deliveries_replay_add": (
+        *("status=failed", "status=failed&connector={connector}&cause=key_refused", "status=delivered", "range=24h"),
+        *("view=look", "view=skipped", "answer=401", "event=Event+7", "q=user-7", "replay={replay}", BETWEEN),
+        *("as_sent=on", "include_delivered=on", "as_sent=on&include_delivered=on"),
+        *(f"{one}&include_delivered=on" for one in ("range=30d", "connector={connector}", "event=Event+7", BETWEEN)),
+        "answer=401&include_delivered=on",
+    ),
     "deliveries_problem_changelist": (
         *("view=ended", "view=all", "state=closed", "connector={connector}", "cause=timeout&view=all"),
-        "range=24h",
+        *("range=24h", f"view=all&{BETWEEN}"),
     ),
-    "deliveries_replay_changelist": ("state=running", "connector={connector}", "cause=timeout", "range=24h"),
-    "events_seen": ("source={source}",),
-    "integrations_change_changelist": ("kind=connector", "by=Ann"),
+    "deliveries_replay_changelist": ("state=running", "connector={connector}", "cause=timeout", "range=24h", BETWEEN),
+    "books": ("day={day}",),
+    "config_user_changelist": ("role=viewer",),
+    "deliveries_delivery_change": ("replayed={middle}",),
+    "events_seen": ("source={source}", "connector={connector}"),
+    "integrations_change_changelist": ("kind=connector", "by=Ann", "connector={connector}"),
+    "integrations_connector_add": ("q=seg",),
+    "integrations_connector_changelist": ("service=webhook", "badge=paused"),
     "integrations_source_add": ("service=customerio",),
+    "integrations_source_changelist": ("state=working",),
+    "settings": ("allow=10.0.0.5",),
+    "journey_erase": ("q=user-7", "q=p7%40example.com"),
     "journey": ("q=user-7", "q=anon-7", "q=m-7", "q=p7%40example.com", "q=nobody%40example.com"),
 }
 
@@ -114,6 +139,9 @@ def make() -> dict[str, Any]:
         "source": sources[0].pk,
         "sources": [row.pk for row in sources],
         "replay": replay.pk,
+        "since": f"{now - timedelta(days=20):%Y-%m-%dT%H:%MZ}",
+        "until": f"{now - timedelta(minutes=90):%Y-%m-%dT%H:%MZ}",
+        "day": f"{now:%Y-%m-%d}",
     }
 
 

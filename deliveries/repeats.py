@@ -54,6 +54,19 @@ def by_service(counts: Mapping[int, int], configs: Mapping[int, ConnectorConfig]
     ]
 
 
+def possible(statuses: Iterable[str], causes: str) -> bool:
+    """Whether any delivery with one of these statuses, and of these causes where some are named, may have arrived."""
+    if not causes:
+        return Status.FAILED in statuses or Status.DELIVERED in statuses
+    return Status.FAILED in statuses and not set(causes.split(",")).isdisjoint(IN_DOUBT)
+
+
+def remembering(connectors: Iterable[int], configs: Mapping[int, ConnectorConfig]) -> dict[int, int]:
+    """One for each of these connectors whose service remembers a message id for a while only."""
+    mine = [configs[key] for key in connectors if key in configs]
+    return dict.fromkeys((key for keys in _by_window(mine).values() for key in keys), 1)
+
+
 def hours_past(delivery: Delivery, now: datetime) -> int:
     """How many hours the service remembers a message id, where this delivery is older than that; else 0."""
     vendor = registry.get(delivery.connector.vendor)

@@ -9,12 +9,12 @@ deliveries match.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Count, Exists, F, Func, Max, Min, OuterRef, Q, QuerySet, Value
 from django.utils import timezone
 
 from deliveries import backfill, log, repeats
@@ -27,7 +27,25 @@ FINISHED = (Status.FAILED, Status.SKIPPED, Status.DELIVERED)
 UNDER_WAY = (Status.WAITING, Status.SENDING, Status.RETRYING, Status.HELD)
 SAMPLE = 200
 PEOPLE = 5000
+COUNTED = frozenset({"status", "cause", "connector"})  # these stand in the index of what failed or was skipped
 PAST_IDENTIFIES = "past_identifies"  # a filter of our own, beside those of the log
+
+
+class Listed(Func):
+    """``id IN`` a list of ids that goes over as one text: bound one by one, thousands cost more than the search."""
+
+    output_field = BooleanField()
+
+    def __init__(self, ids: Iterable[int], **extra: Any) -> None:
+        super().__init__(F("id"), Value(f"[{','.join(map(str, ids))}]"), **extra)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        among = " IN (SELECT value FROM json_each("
+        return self.as_sql(compiler, connection, template="%(expressions)s))", arg_joiner=among)
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> Any:
+        among = " IN (SELECT jsonb_array_elements_text("
+        return self.as_sql(compiler, connection, template="%(expressions)s)::bigint)", arg_joiner=among)
 
 
 def wanted_statuses(filters: log.Filters, include_delivered: bool = False) -> list[str]:
@@ -103,7 +121,12 @@ def total(rows: QuerySet[Delivery]) -> int:
 
 
 def preview(
-    filters: log.Filters, *, as_sent: bool = False, include_delivered: bool = False, now: datetime | None = None
+    filters: log.Filters,
+    *,
+    as_sent: bool = False,
+    include_delivered: bool = False,
+    now: datetime | None = None,
+    most: int | None = None,
 ) -> dict[str, Any]:
     """The counts a person decides by. Raises ValueError for bad filters.
 
@@ -113,12 +136,20 @@ def preview(
     sent by today's rules; ``excluded_is_estimate`` says that it was counted on a sample. ``seconds_at_limit`` is the
     time that the speed limits make it take, None without any. ``outside_dedupe_window`` says of each service that would
     take ``count`` of the total for new, though it may have got them before, that it remembers an event for ``hours``.
+
+    With ``most`` no more than so many of the newest are looked at, for a page can't wait until a million are counted:
+    ``matches_more`` says that there are others, older ones; then ``outside_dedupe_window`` names each service that may
+    have got some of these. What an index counts on its own is counted all the same.
     """
     filters = log.clean(filters)
+    statuses = wanted_statuses(filters, include_delivered)
+    delivered = Status.DELIVERED in statuses
     found = matching(filters, as_sent=as_sent, include_delivered=include_delivered)
+    if not delivered and not as_sent and COUNTED.issuperset(filters):
+        most = None
+    found, matches, more = _newest(found, most)
     chosen = _needed(found)
     configs = selectors.snapshot().connectors
-    delivered = Status.DELIVERED in wanted_statuses(filters, include_delivered)
     forgotten = repeats.forgotten(configs.values(), now or timezone.now(), delivered=delivered)
     grouped = chosen.order_by().values("connector_id")
     grouped = grouped.annotate(count=Count("event_id", distinct=True), rows=Count("id"))
@@ -129,26 +160,37 @@ def preview(
     first, last = min((row["first"] for row in rows), default=0), max((row["last"] for row in rows), default=0)
     received = dict(Event.objects.filter(id__in=[first, last]).values_list("id", "received_at"))
     looked, left_out = _sample(chosen, configs)
-    matches = found.count()
     # Nothing is left out but for these reasons: where nothing is, they need not be counted.
     why = _reasons(found) if matches > sum(row["rows"] for row in rows) else dict.fromkeys(REASONS, 0)
+    old = {row["connector_id"]: row["forgotten"] for row in rows}
+    if more and repeats.possible(statuses, filters.get("cause", "")):
+        old = repeats.remembering(each, configs)
     return {
         "matching": matches,
+        "matches_more": more,
         "total": count,
         "people": _people(chosen),
-        "people_is_least": count > PEOPLE,
+        "people_is_least": more or count > PEOPLE,
         **why,
         "excluded": round(count * left_out / looked) if looked else 0,
         "excluded_is_estimate": looked < count,
         "oldest": received.get(first),
         "newest": received.get(last),
         "seconds_at_limit": _seconds(each, configs),
-        "outside_dedupe_window": repeats.by_service({row["connector_id"]: row["forgotten"] for row in rows}, configs),
+        "outside_dedupe_window": repeats.by_service(old, configs),
         "connectors": [
             {"id": row.id, "name": row.name, "status": row.status, "count": each[row.id]}
             for row in _connectors(each, configs)
         ],
     }
+
+
+def _newest(found: QuerySet[Delivery], most: int | None) -> tuple[QuerySet[Delivery], int, bool]:
+    """The newest ``most`` of these, how many they are, and whether there are more: they are searched for once."""
+    if most is None:
+        return found, found.count(), False
+    ids = list(found.order_by("-id").values_list("id", flat=True)[: most + 1])
+    return Delivery.objects.filter(Listed(ids[:most])), min(len(ids), most), len(ids) > most
 
 
 def _reasons(found: QuerySet[Delivery]) -> dict[str, int]:
@@ -176,7 +218,8 @@ def _people(chosen: QuerySet[Delivery]) -> int:
 
 def _sample(rows: QuerySet[Delivery], configs: Any) -> tuple[int, int]:
     """Of up to 200 of the newest: how many were looked at, and how many today's rules would leave out."""
-    sample = list(rows.order_by("-id").values_list("connector_id", "event__source__vendor", "event__body")[:SAMPLE])
+    newest = Delivery.objects.filter(id__in=list(rows.order_by("-id").values_list("id", flat=True)[:SAMPLE]))
+    sample = list(newest.values_list("connector_id", "event__source__vendor", "event__body"))
     return len(sample), sum(_left_out(configs.get(key), vendor, body) for key, vendor, body in sample)
 
 

@@ -16,7 +16,7 @@ from integrations import registry
 from integrations.models import Connector
 from tests.api import Api
 from tests.console import person
-from tests.rows import connector, delivery
+from tests.rows import connector, delivery, event
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -131,6 +131,37 @@ def test_the_preview_says_it_in_a_line_for_each_service() -> None:
     )
     assert html.count("older than the 24 hours") == 2
     assert "older than" not in page("/replays/new/?status=failed&cause=timeout")
+
+
+def test_of_more_than_were_looked_at_the_older_ones_may_be_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deliveries.admin.replays.LOOKED_AT", 1)
+    for _ in range(2):
+        failed(service("segment", f"s{_}"), WITHIN, event=event("Order"), attempts=1)
+    html = page("/replays/new/?event=Order")
+    assert "<h1>Replay at least 1 event" in html.replace("\u00a0", " ")
+    assert "Only the newest 1 were looked at" in html
+    assert "Events that may have arrived and are older than the 24 hours for which Segment recognises" in html
+    assert "Replay all of them</button>" in html
+    assert "older than" not in page("/replays/new/?event=Order&cause=key_refused")
+    assert "older than" not in page("/replays/new/?status=failed")
+    Delivery.objects.update(cause="key_refused")
+    assert "older than" not in page("/replays/new/?event=Order&cause=key_refused")
+
+
+def test_where_none_of_the_newest_needs_it_the_older_ones_can_be_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deliveries.admin.replays.LOOKED_AT", 1)
+    to = service("segment")
+    failed(to, WITHIN, event=event("Order"))
+    resent = failed(to, WITHIN, event=event("Order"))
+    delivery(to, "delivered", event=resent.event, replay_of=resent)
+    assert "Replay all of them</button>" in page("/replays/new/?event=Order")
+
+
+def test_the_tick_for_delivered_ones_is_there_where_it_changes_something() -> None:
+    delivery(service("segment"), "failed", cause="timeout")
+    ticks = {query: "include_delivered" in page(f"/replays/new/?{query}") for query in ("", "range=24h", "view=look")}
+    assert ticks == {"": True, "range=24h": True, "view=look": False}
+    assert "include_delivered" not in page("/replays/new/?cause=timeout")
 
 
 def test_the_count_takes_no_query_of_its_own() -> None:

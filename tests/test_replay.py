@@ -9,8 +9,8 @@ import pytest
 
 from deliveries import hold, replay
 from deliveries.models import Delivery, Replay
-from integrations.models import Connector, EventRule
-from tests.rows import T0, connector, delivery, event
+from integrations.models import Connector
+from tests.rows import T0, connector, delivery
 
 pytestmark = pytest.mark.django_db
 
@@ -266,33 +266,3 @@ def test_as_sent_takes_only_what_was_sent(to: Connector) -> None:
     job = run(replay.start({}, by="Ann", as_sent=True))
     assert made(job) == [sent.pk]
     assert Delivery.objects.get(replay=job).as_sent
-
-
-def test_preview_counts_people_and_what_todays_rules_leave_out(to: Connector) -> None:
-    Connector.objects.update(rate_limit_per_second=0.5)
-    EventRule.objects.create(connector=to, name="Secret", send=False)
-    for name, user in (("Order", "ann"), ("Order", "ann"), ("Secret", "bob"), ("Order", "cid")):
-        delivery(to, "failed", event=event(name, user_id=user))
-    delivery(to, "failed", event=event("Order", user_id="", anonymous_id="x"))
-    assert replay.preview({}) == {
-        "matching": 5,
-        "total": 5,
-        "people": 4,
-        "people_is_least": False,
-        "already_delivered_since": 0,
-        "on_their_way": 0,
-        "erased": 0,
-        "excluded": 1,
-        "excluded_is_estimate": False,
-        "oldest": T0,
-        "newest": T0,
-        "seconds_at_limit": 10,
-        "outside_dedupe_window": [],
-        "connectors": [{"id": to.pk, "name": "warehouse", "status": "active", "count": 5}],
-    }
-    assert not Replay.objects.exists()
-
-
-def test_preview_of_nothing() -> None:
-    seen = replay.preview({})
-    assert (seen["total"], seen["people"], seen["excluded"], seen["seconds_at_limit"]) == (0, 0, 0, None)

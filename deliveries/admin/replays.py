@@ -20,11 +20,13 @@ from deliveries.replay_plan import PAST_IDENTIFIES
 from integrations import registry
 from integrations.admin.pages import PageAdmin, changes, demand
 from integrations.models import Connector
+from integrations.templatetags.console import plural
 from integrations.types import Cause
 
 FILTERS = ("state", "connector", "cause", "range", "since", "until")
 # What never fails is never asked for in a replay of what failed.
 REPLAYED = tuple(code for code in words.REASONS if code not in (Cause.PAUSED, Cause.ERASED))
+LOOKED_AT = 2000  # of more than these the preview says only that they are more, in a fifth of a second
 CHOICES = ("as_sent", "include_delivered")
 BOUNDS = {"since": "created_at__gte", "until": "created_at__lt"}
 
@@ -63,7 +65,7 @@ class ReplayAdmin(PageAdmin):
         context: dict[str, Any] = {"crumbs": [("Replays", self.link("changelist"))], **choices}
         try:
             filters = replay_filters(request.GET)
-            context["preview"] = preview = replay.preview(filters, **choices)
+            context["preview"] = preview = replay.preview(filters, **choices, most=LOOKED_AT)
         except ValueError as error:
             return self.show(request, "console/replay_new.html", "Replay", error=str(error), **context)
         connectors = list(Connector.objects.filter(id__in=[row["id"] for row in preview["connectors"]]))
@@ -74,13 +76,15 @@ class ReplayAdmin(PageAdmin):
         found = badges.reports(connectors)
         works = badges.tested_well(connectors)
         context["health"] = [(row, found[row.pk].health, row.pk in works) for row in connectors]
+        # Where statuses or causes are named, a tick for delivered ones would change nothing.
+        context["tells_delivered"] = not {"status", "cause"} & filters.keys()
         context["unwell"] = any(badge.code == "not_working" and not well for _, badge, well in context["health"])
         context["duplicates"] = [
             row.name
             for row in connectors
             if (vendor := registry.get(row.vendor)) is not None and not vendor.deduplicates
         ]
-        return self.show(request, "console/replay_new.html", _title(preview["total"]), **context)
+        return self.show(request, "console/replay_new.html", _title(preview), **context)
 
     @changes("deliveries.replay_delivery")
     def start(self, request: HttpRequest) -> HttpResponse:
@@ -155,8 +159,10 @@ def _connector_names() -> dict[str, str]:
     return {str(key): name for key, name in Connector.objects.values_list("id", "name")}
 
 
-def _title(events: int) -> str:
-    return f"Replay {events:,} event{'' if events == 1 else 's'}".replace(",", " ") if events else "Nothing to replay"
+def _title(preview: Mapping[str, Any]) -> str:
+    if not preview["total"] and not preview["matches_more"]:
+        return "Nothing to replay"
+    return f"Replay {'at least ' if preview['matches_more'] else ''}{plural(preview['total'], 'event')}"
 
 
 def in_words(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
