@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -27,6 +28,11 @@ MASK = "••••"
 NO_ADDRESS = "Write a whole web address, for example https://example.com/in."
 
 
+def in_a_sentence(label: str) -> str:
+    """ "write key", but "API key"."""
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+
+
 def masked(text: Any) -> str:
     return MASK + hint(str(text))
 
@@ -42,17 +48,25 @@ class RowsField(forms.ModelMultipleChoiceField):
 
 
 class SecretField(forms.CharField):
-    """A secret is typed in and never shown again: empty keeps the saved one, and the page's source never holds it."""
+    """A secret is typed in and never shown again: empty keeps the saved one, and the page's source never holds it.
+
+    ``mask`` stands for the saved one, "" where there is none; who put it there and when are noted by ``replaced``.
+    """
 
     secret = True
+    replaced_by: str = ""
+    replaced_at: datetime | None = None
 
     def __init__(self, *, saved: str = "", required: bool = True, **kwargs: Any) -> None:
-        self.saved = bool(saved)
-        shown = f"•••• {hint(saved)}".strip() if saved else ""
-        attrs = {"autocomplete": "off", "spellcheck": "false", "placeholder": shown}
+        self.mask = f"{MASK} {hint(saved)}".strip() if saved else ""
         # Not "password": browsers would offer to save it as the person's own.
-        widget = forms.PasswordInput(render_value=False, attrs={**attrs, "autocomplete": "new-password"})
+        attrs = {"autocomplete": "new-password", "spellcheck": "false"}
+        widget = forms.PasswordInput(render_value=False, attrs=attrs)
         super().__init__(required=required and not saved, strip=True, widget=widget, **kwargs)
+
+    @property
+    def new_label(self) -> str:
+        return f"New {in_a_sentence(str(self.label))}"
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(data)
@@ -157,7 +171,7 @@ def _validators(setting: Setting) -> list[Callable[[str], None]]:
 def _not_of_another_service(setting: Setting) -> Callable[[str], None]:
     """Refuses what is plainly something else, which a pattern such as "no spaces" lets through."""
 
-    label = setting.label if setting.label[1:2].isupper() else setting.label[:1].lower() + setting.label[1:]
+    label = in_a_sentence(setting.label)
 
     def check(value: str) -> None:
         for start, what in LOOKALIKES:

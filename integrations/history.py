@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 LONGEST = 200
+SHOWN = 20  # changes of one row
 
 
 class Change(models.Model):
@@ -44,7 +45,7 @@ def record(by: object, row: models.Model, words: str, details: Iterable[tuple[st
     )
 
 
-def of(row: models.Model, limit: int = 20) -> models.QuerySet[Change]:
+def of(row: models.Model, limit: int = SHOWN) -> models.QuerySet[Change]:
     return Change.objects.filter(kind=row._meta.model_name, object_id=row.pk)[:limit]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Any
 
@@ -143,15 +142,3 @@ def test_a_test_alert_of_its_own_rule_goes_to_whom_that_names(m: Any) -> None:
     assert len(mail.outbox) == 3
     assert "Test alert" not in person("viewer").get(f"/connectors/{m.connector.pk}/").content.decode()
     assert "Test alert" in client.get(f"/connectors/{m.connector.pk}/").content.decode()
-
-
-def test_a_connector_says_who_changed_its_keys_last(m: Any) -> None:
-    def said() -> list[str]:
-        html = person("viewer").get(f"/connectors/{m.connector.pk}/").content.decode()
-        return re.findall(r"Keys last changed <time[^>]+>[^<]+</time>([^<]*)<", html)
-
-    save(m, secret_write_key="wk_another_one_123456789012345678")
-    save(m, "owner", notes="Ask Ann.")
-    assert said() == [" by Editor Jones."]
-    history.Change.objects.update(at=timezone.now() - timedelta(days=1))  # somebody else's way, such as the API
-    assert said() == ["."]

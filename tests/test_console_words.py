@@ -126,11 +126,10 @@ def test_an_address_that_is_none_is_explained() -> None:
     assert words in page(f"/connectors/{m.connector.pk}/", **form)
 
 
-def test_a_saved_key_is_hinted_at_and_its_field_fits_a_phone() -> None:
+def test_of_a_saved_key_its_end_is_shown() -> None:
     m = made()
     html = page(f"/connectors/{m.connector.pk}/")
-    assert 'placeholder="•••• 1234"' in html
-    assert "One is saved. Paste a new one to replace it." in html
+    assert '<span class="mono">•••• 1234</span>' in html
     assert "wk_very_secret" not in html
 
 

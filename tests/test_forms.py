@@ -42,8 +42,16 @@ def test_secret_is_write_only_and_required_once() -> None:
     assert (fresh.required, saved.required) == (True, False)
     html = saved.widget.render("x", "sk_live_123456789")
     assert "sk_live" not in html
-    assert "•••• 6789" in html
+    assert isinstance(fresh, SecretField)
     assert isinstance(saved, SecretField)
+    assert (fresh.mask, saved.mask) == ("", "•••• 6789")
+
+
+@pytest.mark.parametrize(("label", "words"), [("Write key", "New write key"), ("API key", "New API key")])
+def test_the_field_for_a_new_secret_says_so(label: str, words: str) -> None:
+    field = setting_field(setting(secret=True, label=label), saved="x")
+    assert isinstance(field, SecretField)
+    assert field.new_label == words
 
 
 def test_pattern_is_for_the_whole_value_and_answers_in_words() -> None:

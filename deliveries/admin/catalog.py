@@ -22,7 +22,7 @@ from deliveries import hold, trials
 from deliveries.admin import badges, event_lines
 from deliveries.admin.trying import saved_config
 from deliveries.models import Event
-from integrations import history, registry, selectors
+from integrations import history, registry, replaced, selectors
 from integrations.admin.pages import changes, demand
 from integrations.forms import ConnectorForm
 from integrations.models import ChannelMapping, Connector, EventRule, PreferenceMapping, Source
@@ -191,6 +191,8 @@ class CatalogPages:
             "crumbs": [*self.crumbs(), ("Add a connector", self.link("add"))],
             **self.preview_context(request, row, config),
         }
+        if form is not None and row.pk:
+            replaced.note(form, list(history.of(row)), row.secrets_changed_at)
         context |= _summary(row, vendor) if step.slug == "on" else {}
         context |= {"trials": list(trials.last(row)), **(tested or {})} if step.slug == "test" else {}
         title = f"{vendor.label}: {step.label}"

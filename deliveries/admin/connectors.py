@@ -22,7 +22,7 @@ from deliveries.admin.catalog import CatalogPages
 from deliveries.admin.connector_list import ListPages
 from deliveries.admin.trying import TestPages, saved_config
 from deliveries.log import newest_of
-from integrations import configuration, copying, history, registry, rolling, selectors
+from integrations import configuration, copying, history, registry, replaced, rolling, selectors
 from integrations.admin.pages import changes, demand
 from integrations.forms import ConnectorForm
 from integrations.models import Connector
@@ -78,7 +78,6 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             "held": held,
             "resuming": release.progress_of(connector, now, (held["count"], held["waiting"])),
             "changes": (changed := list(history.of(connector))),
-            "keys_by": saved.keys_by(connector, changed),
             "draft": badges.is_draft(connector),
             "own_alerts": own_alerts.of(connector),
             "read_only": not request.user.has_perm(CHANGE),
@@ -89,6 +88,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             "lost": figures.losses_of(connector, held["count"]),
             **self.preview_context(request, connector, config),
         }
+        replaced.note(form, changed, connector.secrets_changed_at)
         return self.show(request, "console/connector.html", connector.name, **context)
 
     def _save(self, request: HttpRequest, row: Connector, form: ConnectorForm, lists: dict[str, Table]) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.urls import reverse
@@ -11,9 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from deliveries.log import newest_of
-from integrations import registry
 from integrations.forms import ConnectorForm
-from integrations.history import Change
 from integrations.models import Connector
 from integrations.tables import Table
 
@@ -23,7 +21,6 @@ MOST = 1000  # counted up to here: "more than 1000"
 ELSEWHERE = frozenset(
     {"name", "notes", "sources", "retry_choice", "retry_list", "rate_limit_per_second", "max_concurrency"}
 )
-SAME_MOMENT = timedelta(seconds=10)  # a form is noted in the history just before it is saved
 
 
 def renamed(lists: Mapping[str, Table]) -> str:
@@ -44,13 +41,3 @@ def offer(row: Connector, form: ConnectorForm, more: Sequence[object]) -> SafeSt
     said = f"more than {MOST}" if count > MOST else str(count)
     address = f"{reverse('admin:deliveries_replay_add')}?connector={row.pk}&range=24h&include_delivered=on"
     return format_html('<a class="button tiny" href="{}">Replay the last 24 h ({})…</a>', address, said)
-
-
-def keys_by(row: Connector, changes: Iterable[Change]) -> str:
-    """Who replaced a key last, where the history at hand says so."""
-    vendor, at = registry.get(row.vendor), row.secrets_changed_at
-    labels = {setting.label for setting in vendor.settings if setting.secret} if vendor else set()
-    for change in changes:
-        if at and abs(change.at - at) < SAME_MOMENT and labels & {label for label, _, _ in change.details}:
-            return change.by
-    return ""

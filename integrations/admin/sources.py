@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 
-from integrations import registry
+from integrations import history, registry, replaced
 from integrations.admin.pages import PageAdmin, changes, demand
 from integrations.forms import SourceForm
 from integrations.history import note_changes, record
@@ -56,6 +56,7 @@ class SourceAdmin(PageAdmin):
                 form.save()
                 messages.success(request, "Saved. It counts for events that come in from now on.")
                 return redirect(self.link("change", pk))
+        replaced.note(form, list(history.of(source)))
         shown = request.session.pop(KEY_FIELD, None)
         new_key = decrypt(shown["key"]) if shown and shown["source"] == pk else ""
         vendor = registry.get(source.vendor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
@@ -46,6 +46,16 @@ def ago(value: datetime | None) -> SafeString | str:
     if not value:
         return "–"
     return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), full_words(value), moment(value))
+
+
+@register.filter
+def when(value: datetime | None) -> SafeString | str:
+    """ "3 min ago" of what is less than a day old, else "3 Nov", or "3 Nov 2025" of another year."""
+    now = timezone.now()
+    if not value or now - value < timedelta(days=1):
+        return ago(value)
+    words = f"{value:%-d %b}" if value.year == now.year else f"{value:%-d %b %Y}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), full_words(value), words)
 
 
 @register.filter

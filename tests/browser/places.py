@@ -88,6 +88,7 @@ def of_connections(m: Any) -> dict[str, tuple[str, Step | None]]:
     places: dict[str, tuple[str, Step | None]] = {
         "connectors": ("/connectors/", None),
         "connector": (f"/connectors/{m.connector.pk}/", None),
+        "connector-secret": (f"/connectors/{m.connector.pk}/", opens("Replace")),
         "connector-pause": (
             f"/connectors/{m.connector.pk}/#pause",
             lambda at: at.fill("#reason", "We move to the EU."),

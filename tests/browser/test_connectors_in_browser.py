@@ -128,3 +128,25 @@ def test_what_an_event_means_follows_its_name_while_typing(page: Any, rows: Any)
         at.locator("#means-rules-0").get_by_text(words).wait_for()
     at.locator("#id_rules-0-name").fill("Our own")
     at.locator("#means-rules-0:empty").wait_for(state="attached")
+
+
+def test_a_saved_key_is_replaced_by_whoever_opens_its_field_and_kept_by_whoever_closes_it(page: Any, rows: Any) -> None:
+    at = page("light", f"/connectors/{rows.connector.pk}/")
+    field, box = at.get_by_label("New write key"), at.locator("summary", has_text="•••• 1234")
+    assert not field.is_visible()
+    box.click()
+    at.wait_for_selector("#id_secret_write_key:focus")
+    at.keyboard.type("wk_typed_by_mistake_1")
+    box.click()
+    field.wait_for(state="hidden")
+    at.fill("#id_prefix", "x: ")
+    at.get_by_role("button", name="Save changes").click()
+    at.get_by_text("Saved: A word in front of every name.").wait_for()
+    assert Connector.objects.get(pk=rows.connector.pk).secrets == {"write_key": "wk_very_secret_1234"}
+    box.click()
+    at.wait_for_selector("#id_secret_write_key:focus")
+    at.keyboard.type("wk_fresh_key_9876543")
+    at.keyboard.press("Enter")
+    at.get_by_text("Saved: Write key.").wait_for()
+    at.get_by_text("•••• 6543, changed by Owner Jones just now").wait_for()
+    assert Connector.objects.get(pk=rows.connector.pk).secrets == {"write_key": "wk_fresh_key_9876543"}

@@ -204,8 +204,8 @@ def test_main_path_by_keyboard(page: Any, rows: Any, monkeypatch: pytest.MonkeyP
     at.wait_for_url(f"**/deliveries/{failed.pk}/")
     assert "Practice service refused the API key." in at.inner_text("main")
     press_on(at, "Open connector", f"**/connectors/{row.pk}/")
-    tab_to(at, "How it behaves")  # the page's own index has a link that says Keys
-    tab_to(at, "Key")
+    press_on(at, "Replace")
+    at.wait_for_selector("#id_secret_api_key:focus")
     at.keyboard.type("practice-key-ok")
     press_on(at, "Save changes")
     at.wait_for_selector("text=Saved: Key.")

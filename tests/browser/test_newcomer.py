@@ -43,6 +43,10 @@ class Newcomer:
         self.clicks += 1
         self.page.get_by_role(role, name=name).first.click(timeout=1000 * self.left())
 
+    def opens(self, summary: str) -> None:
+        self.clicks += 1
+        self.page.locator("summary", has_text=summary).first.click(timeout=1000 * self.left())
+
     def type(self, text: str) -> None:
         self.page.keyboard.type(text)
 
@@ -79,7 +83,8 @@ def test_a_newcomer_finds_fixes_and_replays(browser: Any, server: Server) -> Non
     one.sees("refused the")
     one.sees("What to do:")
     one.click("link", "Open connector")
-    one.click("textbox", "Key")
+    one.opens("Replace")
+    one.waits_for(page.get_by_label("New key").and_(page.locator(":focus")))
     one.type(GOOD_KEY)
     one.click("button", "Save changes")
     one.sees("Saved: Key.")

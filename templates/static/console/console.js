@@ -43,12 +43,24 @@
       field.type = field.type === "password" ? "text" : "password";
       reveal.firstChild.data = field.type === "password" ? "Show" : "Hide";
     }
+    const replace = event.target.closest(".saved-secret > summary");
+    if (replace) requestAnimationFrame(() => replaceSecret(replace.parentElement));
     const add = event.target.closest("[data-add-row]");
     if (add) addRow(add.dataset.addRow);
     const row = event.target.closest("tr[data-href]");
     if (row && !event.target.closest("a, button, input, label, select, details")) window.location = row.dataset.href;
     all(".filters details[open], .menu[open]").forEach((box) => { if (!box.contains(event.target)) box.open = false; });
   });
+
+  /* Whoever wants to replace a secret types it next; whoever keeps the saved one has typed nothing. */
+  function replaceSecret(box) {
+    const field = box.querySelector("input");
+    if (box.open) field.focus();
+    else if (field.value) {
+      field.value = "";
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  }
 
   /* Django's formsets: one more row from the template, with the next number. */
   function addRow(prefix) {
