@@ -8,23 +8,67 @@ from functools import cache
 from typing import Any
 
 import django
+from django import forms
 from django.conf import settings
+from django.contrib import messages
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 from django_otp import user_has_device
 
 from config import private_networks
 from config.devices import Authenticator
 from config.models import HouseRules, User
 from deliveries.admin import overview
-from integrations.admin.pages import show
+from integrations import clock, history, installation
+from integrations.admin.pages import demand, show
 
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
-def page(request: HttpRequest) -> HttpResponse:
+class ConsoleForm(forms.Form):
+    """Where this console is, and what its clock shows."""
+
+    address = forms.CharField(
+        label="Address of this console",
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off"}),
+        help_text="Links in alerts begin with it.",
+    )
+    time_zone = forms.ChoiceField(
+        label="Time zone",
+        choices=clock.offered,
+        required=False,
+        help_text="For times in alerts, and on pages until a browser has told us its own zone. Whoever reads a page "
+        "sees times by their own clock.",
+    )
+
+    def clean_address(self) -> str:
+        text: str = self.cleaned_data["address"]
+        return installation.clean_address(text) if text.strip() else ""
+
+
+@require_POST
+def save_console(request: HttpRequest) -> HttpResponse:
+    demand(request, "integrations.change_installation")
+    form = ConsoleForm(request.POST)
+    if not form.is_valid():
+        return page(request, form)
+    if changed := installation.save(**form.cleaned_data):
+        row = installation.Installation.current()
+        history.record(request.user, row, "Changed the address and time zone of this console", changed)
+    messages.success(request, "Saved." if changed else "Nothing was changed.")
+    return redirect("admin:settings")
+
+
+def page(request: HttpRequest, form: ConsoleForm | None = None) -> HttpResponse:
+    row = installation.Installation.current()
+    here, zone = installation.address(row), row.time_zone or settings.TIME_ZONE
+    form = form or ConsoleForm(initial={"address": here, "time_zone": zone})
     asked = request.GET.get("allow", "")[:60]
     groups = [
         ("Data", [
@@ -41,7 +85,6 @@ def page(request: HttpRequest) -> HttpResponse:
             ("Signalbox", version(), ""),
             ("Python", platform.python_version(), ""),
             ("Django", django.get_version(), ""),
-            ("Times on pages", settings.TIME_ZONE, ""),
         ]),
     ]  # fmt: skip
     context: dict[str, Any] = {
@@ -50,6 +93,9 @@ def page(request: HttpRequest) -> HttpResponse:
         "asked": asked,
         "answer": private_networks.answer(asked),
         "hosts": ", ".join(settings.ALLOWED_HOSTS),
+        "form": form,
+        "here": here,
+        "zone": zone,
         "worker": overview.worker(timezone.now()),
         "two_step": HouseRules.ask_two_step(),
         "own": user_has_device(request.user),

@@ -16,6 +16,7 @@ from django.views.decorators.csrf import csrf_protect
 
 from config.models import SetupLink, User
 from config.roles import Role
+from integrations import installation
 
 BACKEND = "config.backends.RoleBackend"
 
@@ -56,6 +57,7 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
         person = first_owner(token, **form.cleaned_data)
         if person is not None:
             login(request, person, backend=BACKEND)
+            installation.remember(request)
             _offer_two_step(request, person)
         return redirect("admin:index")
     return render(request, "console/setup.html", {"title": "Set up", "form": form})

@@ -133,13 +133,15 @@ class ConsoleSite(AdminSite):
         return inner
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        from config import configuration_page, installation, setup, twostep
+        from config import configuration_page, setup, twostep
+        from config import installation as console
         from deliveries.admin import books, erasing, events, jobs, journey, names, practice
 
         own: list[URLPattern | URLResolver] = [
             re_path(r"^setup/(?P<token>[\w-]+)/?$", setup.setup, name="setup"),
             path("sources/<int:pk>/first/", self.admin_view(events.first_of_source), name="source_first"),
-            path("settings/", self.admin_view(installation.page), name="settings"),
+            path("settings/", self.admin_view(console.page), name="settings"),
+            path("settings/console/", self.admin_view(console.save_console), name="settings_console"),
             path("settings/export/", self.admin_view(configuration_page.export), name="settings_export"),
             path("settings/import/", self.admin_view(configuration_page.page), name="settings_import"),
             path("settings/import/apply/", self.admin_view(configuration_page.apply), name="settings_import_apply"),
@@ -167,14 +169,21 @@ class ConsoleSite(AdminSite):
         return own + [_shortened(pattern) for pattern in super().get_urls()]
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Guesses are slowed down by address as well: axes stops them for one name from one address."""
+        """Guesses are slowed down by address as well: axes stops them for one name from one address. The address that
+        an owner signs in under is where alerts lead."""
+        from integrations import installation
+
         address = limits.network(str(request.META.get("REMOTE_ADDR", "")))
         if request.method == "POST" and (wait := limits.wait(limits.SIGN_IN, address, settings.RATE_LIMIT_SIGN_IN)):
             words = "Too many sign-ins were tried from your address. Wait a few seconds and try again."
             answer = render(request, "400.html", {"words": words}, status=429)
             answer["Retry-After"] = str(wait)
             return answer
-        return super().login(request, extra_context)
+        answer = super().login(request, extra_context)
+        let_in = request.method == "POST" and answer.status_code == 302
+        if let_in and request.user.has_perm("integrations.change_installation"):
+            installation.remember(request)
+        return answer
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         from deliveries.admin import overview

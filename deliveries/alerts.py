@@ -16,7 +16,7 @@ from deliveries import recipients
 from deliveries.alarm import AlertTarget, Problem
 from deliveries.core import causes, problem_words
 from deliveries.engine.send import Sender, SendFailed
-from integrations import registry
+from integrations import clock, installation, registry
 from integrations.types import OutgoingRequest
 
 log = logging.getLogger("signalbox.alerts")
@@ -27,14 +27,21 @@ FIRST = {"opened": "Problem", "reminder": "Still a problem", "ended": "Solved"}
 def tell(problem: Problem, what: str) -> None:
     """To whom its rule names. Never raises: a problem stays on its page whatever becomes of the messages."""
     title = f"{FIRST[what]}: {problem.title}"
-    text = f"{title}\n\n{_sentences(problem)}\n\nSeen {problem.count} times.{_links(problem)}"
+    with clock.told_in(installation.zone()):
+        sentences = _sentences(problem)
+    seen = "Seen once." if problem.count == 1 else f"Seen {problem.count:,} times."
+    text = f"{title}\n\n{sentences}\n\n{seen}{_links(problem)}"
     for target in recipients.of(problem.kind, problem.connector_id):
         send(target, title, text, {"type": f"problem.{what}", "problem": _document(problem)})
 
 
 def send_test(target: AlertTarget) -> str:
     """A test message; returns what went wrong, "" when nothing did."""
-    text = "This is a test alert from Signalbox. Nothing is wrong."
+    here = installation.address()
+    text = f"""This is a test alert from Signalbox. Nothing is wrong.
+
+See what is open: {here}/problems/
+Change who is told: {here}/alerts/"""
     return send(target, "Test alert", text, {"type": "test", "text": text})
 
 
@@ -77,7 +84,7 @@ def _post(target: AlertTarget, document: dict[str, object]) -> None:
 
 
 def _sentences(problem: Problem) -> str:
-    if said := problem_words.of(problem.kind, problem.opened_at):
+    if said := problem_words.of(problem.kind, problem.opened_at, clock.say):
         return f"{said.headline} {said.explanation}\nWhat to do: {said.what_to_do}"
     if problem.connector is None:
         return ""
@@ -96,12 +103,10 @@ def _sentences(problem: Problem) -> str:
 
 
 def _links(problem: Problem) -> str:
-    """Two links where this installation's own address is known: the first allowed host."""
-    host = next((host.lstrip(".") for host in settings.ALLOWED_HOSTS if host != "*"), "")
-    if not host or host in ("localhost", "127.0.0.1", "[::1]"):
-        return ""
-    see = f"\nSee it: https://{host}/problems/{problem.pk}/"
-    return f"{see}\nFix it: https://{host}/connectors/{problem.connector_id}/" if problem.connector_id else see
+    """Two links: where to see it, and where to fix it, or to see whether it is fixed."""
+    here = installation.address()
+    fix = f"connectors/{problem.connector_id}/" if problem.connector_id else "settings/#health"
+    return f"\nSee it: {here}/problems/{problem.pk}/\nFix it: {here}/{fix}"
 
 
 def _document(problem: Problem) -> dict[str, object]:

@@ -13,7 +13,7 @@ from deliveries import since
 from deliveries.core import causes, retry
 from deliveries.core.named_field import named_field
 from deliveries.models import Attempt, Delivery
-from integrations import registry
+from integrations import clock, registry
 from integrations.models import Connector
 from integrations.verdicts import retry_after
 
@@ -42,6 +42,7 @@ def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> ca
         field=named_field(delivery.detail, last.request_body) if last and last.response_status else "",
         last_at=last.started_at if last else None,
         wish=_wish_of(last),
+        clock=clock.short,
         connector_on=delivery.connector.status == Connector.Status.ACTIVE,
     )
     if whose := since.words(delivery, now):

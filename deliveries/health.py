@@ -15,6 +15,7 @@ from deliveries.engine.writing import is_sqlite
 from deliveries.hold import SERVER
 from deliveries.log import UNUSUAL, Among
 from deliveries.models import Delivery, Status
+from integrations import clock
 from integrations.models import Connector
 from integrations.types import Cause
 
@@ -133,7 +134,7 @@ def _set_aside(facts: Facts) -> Health | None:
 
 def _by_a_person(did: str, facts: Facts) -> str:
     """Who did it, when and why. The time itself, not how long ago it was: a program reads it too, and may keep it."""
-    when = f", {facts.since.astimezone(UTC):%-d %b %H:%M} UTC" if facts.since else ""
+    when = f", {clock.say(facts.since, '%-d %b %H:%M')}" if facts.since else ""
     return f"{did} by {facts.by or SERVER}{when}{f': {facts.reason}' if facts.reason else '.'}"
 
 

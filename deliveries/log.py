@@ -8,7 +8,7 @@ a value that makes no sense raises ValueError with words that begin with the fil
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any, TypeVar
 
 from django.db.models import BooleanField, Exists, F, Func, Model, OuterRef, Q, QuerySet
@@ -154,14 +154,16 @@ def named(model: type[Connector] | type[Source], value: str, name: str) -> int:
     return (by_id or list(found))[0]
 
 
-def parse_time(value: Any, name: str) -> datetime:
-    """An ISO 8601 time, or a day; without an offset it is UTC. Raises ValueError with the filter's name."""
+def parse_time(value: Any, name: str, zone: tzinfo = UTC, *, fold: int = 0) -> datetime:
+    """An ISO 8601 time, or a day; without an offset it is in ``zone``, and of two such times, where its clocks go back,
+    ``fold`` says which. Raises ValueError with the filter's name."""
     text = str(value).strip()
     if len(text) > 6 and text[-6] == " " and text[-3] == ":":
         text = f"{text[:-6]}+{text[-5:]}"  # a plus sign that nobody escaped in the query string
     try:
         moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        moment = moment.replace(tzinfo=zone, fold=fold) if moment.tzinfo is None else moment
+        return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadValue(f"{name}: “{text[:50]}” is not a time such as 2025-11-22T09:10:00Z.") from None
 

@@ -116,7 +116,8 @@ def _cut(minutes: bool) -> Any:
     """SQLite keeps times as text, and Django's own truncation there is a Python call for every row: 6 times slower."""
     if connection.vendor == "sqlite":
         return Substr("created_at", 1, 16 if minutes else 13, output_field=CharField())
-    return TruncMinute("created_at") if minutes else TruncHour("created_at")
+    # Hours of UTC, as the kept ones are, whatever the reader's zone.
+    return TruncMinute("created_at", tzinfo=UTC) if minutes else TruncHour("created_at", tzinfo=UTC)
 
 
 def _parsed(text: str) -> datetime:

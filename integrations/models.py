@@ -295,3 +295,4 @@ class Filter(Configured):
 
 
 from integrations.history import Change as Change  # noqa: E402  # the model stands in its own file
+from integrations.installation import Installation as Installation  # noqa: E402  # as above

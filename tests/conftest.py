@@ -11,7 +11,7 @@ from django.core.cache import cache
 from hypothesis import settings as hypothesis_settings
 
 from deliveries import limits
-from integrations import selectors
+from integrations import installation, selectors
 from integrations.models import Connector, Source, WriteKey
 from tests import network, rows
 
@@ -46,6 +46,7 @@ def _nothing_kept() -> Iterator[None]:
 def _forget() -> None:
     selectors.forget()
     limits.forget()
+    installation.forget()
     cache.clear()  # on Redis the whole database of the tests, queued tasks included
 
 

@@ -1,11 +1,11 @@
 """The sentences on a delivery: exact ones for what happens often, none ever empty for anything that can happen."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from itertools import product
 
 import pytest
 
-from deliveries.core.causes import Explanation, clock, explain
+from deliveries.core.causes import Explanation, explain
 from integrations.types import Cause
 
 STATUSES = ("waiting", "sending", "retrying", "delivered", "failed", "held", "skipped")
@@ -289,11 +289,3 @@ def test_a_long_answer_is_cut_and_its_braces_are_left_alone() -> None:
     assert found.explanation.startswith("The service answered 400. It says: “{who} xxx")
     assert "x" * 193 + "…”." in found.explanation
     assert "x" * 194 not in found.explanation
-
-
-def test_clock_is_utc_and_names_another_day() -> None:
-    tokyo = timezone(timedelta(hours=9))
-    assert clock(datetime(2026, 3, 1, 23, 32, tzinfo=tokyo)) == "14:32 UTC"
-    assert clock(datetime(2026, 3, 1, 14, 32)) == "14:32 UTC"  # noqa: DTZ001 - a naive time is taken for UTC
-    assert clock(NEXT, now=datetime(2026, 3, 1, 1, 0, tzinfo=UTC)) == "14:32 UTC"
-    assert clock(NEXT, now=datetime(2026, 2, 28, 22, 0, tzinfo=UTC)) == "14:32 UTC on 1 March"

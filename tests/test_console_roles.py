@@ -23,6 +23,7 @@ from deliveries import practice
 from deliveries.alarm import AlertRule, AlertTarget, Problem
 from deliveries.erasures import Erasure
 from deliveries.models import Delivery, Event, JobRun, Replay, Trial
+from integrations import installation
 from integrations.admin.pages import PageAdmin
 from integrations.models import Connector, EventRule, RegionEndpoint, Source, WriteKey
 from tests.console import made, person
@@ -128,6 +129,8 @@ ACTIONS = [
            {"connector": "{connector}", "type": "track", "name": "Flow Viewed", "send": "0"}),
     Action("integrations_connector_end_old_key", lambda m: (m.connector.pk,), EDITOR,
            lambda m: Connector.objects.get(pk=m.connector.pk).old_secrets),
+    Action("settings_console", lambda m: (), OWNER, lambda m: installation.address(),
+           {"address": "http://testserver", "time_zone": "Europe/Berlin"}),
     Action("settings_two_step", with_two_step, OWNER, lambda m: HouseRules.ask_two_step(), {"two_step": "on"}),
     Action("journey_erase_start", lambda m: (), OWNER, lambda m: Erasure.objects.count(),
            {"q": "user_1", "confirm": "user_1", "user": "user_1"}),

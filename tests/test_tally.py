@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from deliveries import tally
-from deliveries.admin.overview import RANGES, chart_bars
+from deliveries.admin import over_time
+from deliveries.admin.over_time import RANGES
 from deliveries.models import Delivery
 from integrations.models import Connector
 from tests import rows
@@ -80,7 +81,7 @@ def test_the_chart_counts_what_is_in_its_range(connector: Connector, name: str, 
     made(connector, 100)
     made(connector, 24 * 40)
     tally.refresh(NOW)
-    chart = chart_bars(RANGES[name], NOW)
+    chart = over_time.bars(RANGES[name], NOW)
     assert len(chart) == bars
     expected = {"1h": 1, "24h": 2, "7d": 3, "30d": 3}[name]
     assert sum(bar.total for bar in chart) == expected

@@ -12,6 +12,7 @@ from django.utils import timezone
 from deliveries import health
 from deliveries.log import UNUSUAL, Among, not_replayed
 from deliveries.models import Delivery, Status
+from integrations import clock
 from integrations.history import Change
 from integrations.models import ConfigVersion, Connector
 
@@ -33,7 +34,8 @@ def reports(
     configuration's, where it was just read."""
     rows = list(connectors)
     number = ConfigVersion.current() if version is None else version
-    key = f"health:{number}:{','.join(str(row.pk) for row in rows)}"[:240]
+    # The sentences have times in them. As numbers, since keys may be 250 characters long and connectors many.
+    key = f"health:{clock.whose()}:{number}:{hash(tuple(row.pk for row in rows))}"
     found: dict[int, health.Report] | None = cache.get(key)
     if found is None:
         found = health.report(rows, now or timezone.now())

@@ -222,7 +222,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             return redirect(self.link("change", pk))
         count = hold.switch_off(connector, by=str(request.user), reason="Removed")
         connector.archived_at = timezone.now()
-        connector.name = f"{connector.name[:80]} (removed {connector.archived_at:%d %b %Y %H:%M:%S})"[:100]
+        connector.name = f"{connector.name[:80]} (removed {connector.archived_at:%d %b %Y %H:%M:%S} UTC)"[:100]
         connector.secrets, connector.old_secrets, connector.old_secrets_until = {}, {}, None
         connector.save()
         lost = f"{plural(count, 'event')} thrown away, " if count else ""
@@ -256,14 +256,15 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
 
 
 def parse_local(text: str) -> datetime | None:
-    """What a date-and-time field holds, as UTC; None when empty. Raises ValueError for a time that has passed."""
+    """What a date-and-time field holds, by the reader's clock; None when empty. Raises ValueError for a time that has
+    passed."""
     if not text:
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("“Resume by itself at” is not a date and time.") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    moment = moment.replace(tzinfo=moment.tzinfo or timezone.get_current_timezone()).astimezone(UTC)
     if moment <= timezone.now():
         raise ValueError("“Resume by itself at” has passed already. Nothing was changed.")
     return moment

@@ -11,8 +11,7 @@ from deliveries import explained, log, repeats
 from deliveries.admin import words
 from deliveries.core import personal
 from deliveries.models import Attempt, Delivery, Status
-from integrations import registry
-from integrations.templatetags.console import full_words
+from integrations import clock, registry
 from integrations.templatetags.console import words as span
 
 CUT = 4000
@@ -114,13 +113,13 @@ def copy_text(delivery: Delivery, said: Any, tries: list[dict[str, Any]]) -> str
         f"Delivery {delivery.pk} · {delivery.status} {delivery.cause}".rstrip(),
         f"Connector: {delivery.connector.name} ({delivery.connector.vendor})",
         f"Event: {delivery.event.name or delivery.event.type} · message id {delivery.event.message_id}",
-        f"Received: {full_words(delivery.event.received_at)} · tries: {delivery.attempts}",
+        f"Received: {clock.full(delivery.event.received_at)} · tries: {delivery.attempts}",
     ]
     for one in tries[-3:]:
         row = one["row"]
         lines += [
             "",
-            f"Try {row.number} · {full_words(row.started_at)} · {span(row.duration_ms / 1000)} · "
+            f"Try {row.number} · {clock.full(row.started_at)} · {span(row.duration_ms / 1000)} · "
             f"answered {row.response_status or 'nothing'}",
             f"{one['method']} {one['url']}",
             one["request_body"][:CUT],

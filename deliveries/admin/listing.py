@@ -11,6 +11,7 @@ from typing import Any
 from django.core.cache import cache
 from django.db import connection
 from django.db.models import Model, QuerySet
+from django.utils import timezone
 
 from deliveries import log
 from deliveries.models import Event
@@ -80,7 +81,17 @@ def time_filter(params: Mapping[str, str], now: datetime) -> dict[str, str]:
     """``since`` and ``until`` from the address: a range by its name, or two times."""
     if chosen := RANGES.get(params.get("range", "")):
         return {"since": (now - timedelta(hours=chosen[1])).isoformat()}
-    return {name: params[name] for name in ("since", "until") if params.get(name)}
+    return {name: _moment(params[name], last=name == "until") for name in ("since", "until") if params.get(name)}
+
+
+def _moment(text: str, *, last: bool) -> str:
+    """What was typed, by the reader's clock, as the log takes it. Of a time that there is twice, when clocks go back,
+    the one that makes the range wider."""
+    try:
+        zone = timezone.get_current_timezone()
+        return log.parse_time(text, "Between", zone, fold=int(last)).isoformat()
+    except log.BadValue:
+        raise log.BadValue(f"Between: “{text[:50]}” is not a date and time such as 2026-11-22 09:10.") from None
 
 
 def search_filter(text: str, *, sees_people: bool) -> dict[str, str]:

@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.cache import cache
 from django.db.models import Count, Exists, F, Max, Min, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from deliveries import tally
-from deliveries.admin import badges, latency
-from deliveries.admin.charts import SAID, Bar, stacked
+from deliveries.admin import badges, latency, over_time
+from deliveries.admin.charts import SAID, stacked
+from deliveries.admin.over_time import DAY, RANGES, Range, kept
 from deliveries.alarm import AlertTarget, Problem
 from deliveries.log import OPEN, UNUSUAL, Among, not_replayed
 from deliveries.models import Delivery, Heartbeat, Status
 from integrations.models import Connector, Source
 
-DAY = timedelta(hours=24)
 SILENT = timedelta(seconds=60)
 SAMPLE = 1000
 MOST = 1000  # "1000+": a count that nobody reads to the end is not counted to the end
-CHARTED = {"waiting": "retrying", "sending": "retrying"}  # what is under way has one colour
-
-
-@dataclass(frozen=True)
-class Range:
-    label: str
-    span: timedelta
-    bucket: timedelta
-    shown: str
-    kept: int  # seconds the counts are kept: the longer the range, the less a minute matters
-
-
-RANGES = {
-    "1h": Range("1 hour", timedelta(hours=1), timedelta(minutes=5), "%H:%M", 5),
-    "24h": Range("24 hours", DAY, timedelta(hours=1), "%H:00", 15),
-    "7d": Range("7 days", timedelta(days=7), timedelta(hours=6), "%d %b %H:00", 120),
-    "30d": Range("30 days", timedelta(days=30), timedelta(days=1), "%d %b", 600),
-}
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
@@ -50,7 +29,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
     lines = badges.worst_first(Connector.objects.filter(archived_at=None))
     took = times_taken(RANGES[chosen], now)
     lines = [{**line, "took": took.get(line["row"].pk)} for line in lines]
-    bars = chart_bars(RANGES[chosen], now)
+    bars = over_time.bars(RANGES[chosen], now)
     totals = {
         name: sum(bar.counts.get(name, 0) for bar in bars) for name in ("delivered", "failed", "held", "retrying")
     }
@@ -64,6 +43,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "sampled": any(one.sample for one in took.values()),
         "numbers": numbers(now),
         "chart": stacked(bars, summary),
+        "chart_note": over_time.note(RANGES[chosen], now),
         "summary": summary,
         "ranges": [(name, one.label, name == chosen) for name, one in RANGES.items()],
         "worker": worker(now),
@@ -73,35 +53,13 @@ def context(request: HttpRequest) -> dict[str, Any]:
 
 
 def times_taken(chosen: Range, now: datetime) -> dict[int, latency.Took]:
-    made = _kept(f"overview:took:{chosen.kept}", chosen.kept, lambda: latency.by_connector(now - chosen.span))
+    made = kept(f"overview:took:{chosen.kept}", chosen.kept, lambda: latency.by_connector(now - chosen.span))
     return dict(made)
-
-
-def chart_bars(chosen: Range, now: datetime) -> list[Bar]:
-    return _kept(f"overview:bars:{chosen.kept}", chosen.kept, lambda: _bars(chosen, now))
-
-
-def _bars(chosen: Range, now: datetime) -> list[Bar]:
-    end = _floor(now, chosen.bucket) + chosen.bucket
-    start = end - chosen.span
-    found: dict[datetime, dict[str, int]] = {}
-    rows = tally.counted(start, None, minutes=True) if chosen.bucket < tally.HOUR else tally.since(start)
-    for moment, status, count in rows:
-        counts = found.setdefault(_floor(moment, chosen.bucket), {})
-        name = CHARTED.get(status, status)
-        counts[name] = counts.get(name, 0) + count
-    times = [start + chosen.bucket * number for number in range(round(chosen.span / chosen.bucket))]
-    return [Bar(f"{moment:{chosen.shown}}", found.get(moment, {})) for moment in times]
-
-
-def _floor(moment: datetime, bucket: timedelta) -> datetime:
-    seconds = int(bucket.total_seconds())
-    return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, tz=moment.tzinfo)
 
 
 def numbers(now: datetime) -> dict[str, Any]:
     """The four numbers of the last 24 hours, with the day before for comparison."""
-    return _kept("overview:numbers", 10, lambda: _numbers(now))
+    return kept("overview:numbers", 10, lambda: _numbers(now))
 
 
 def _numbers(now: datetime) -> dict[str, Any]:
@@ -172,11 +130,3 @@ def first_steps(lines: list[dict[str, Any]]) -> list[tuple[str, bool, str]]:
         ("Tell us where to send alerts", alerted, "deliveries_alertrule_changelist"),
     ]
     return [] if all(done for _, done, _ in steps) else steps
-
-
-def _kept(key: str, seconds: int, make: Any) -> Any:
-    found = cache.get(key)
-    if found is None:
-        found = make()
-        cache.set(key, found, seconds)
-    return found

@@ -17,7 +17,7 @@ from deliveries.admin import badges, figures, listing, words
 from deliveries.admin.deliveries import filters_of
 from deliveries.models import Replay, Status
 from deliveries.replay_plan import PAST_IDENTIFIES
-from integrations import registry
+from integrations import clock, registry
 from integrations.admin.pages import PageAdmin, changes, demand
 from integrations.models import Connector
 from integrations.templatetags.console import plural
@@ -132,10 +132,8 @@ def _progress(row: Replay) -> dict[str, Any]:
 
 def replay_filters(params: Mapping[str, str]) -> dict[str, Any]:
     """What the list's address asks for, without its paging: of somebody who may replay. Raises ValueError."""
-    filters = {name: params[name] for name in log.DELIVERY_FILTERS if params.get(name)}
-    return log.clean(
-        {**filters_of(params, sees_people=True), **{k: v for k, v in filters.items() if k in ("since", "until")}}
-    )
+    asked = {"email": params["email"]} if params.get("email") else {}  # as a replay that did not start had it
+    return log.clean({**asked, **filters_of(params, sees_people=True)})
 
 
 def _filtered(params: Mapping[str, str], names: Mapping[str, str]) -> QuerySet[Replay]:
@@ -181,7 +179,7 @@ def in_words(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
         elif name == "status":
             parts.append(", ".join(str(Status(one).label) for one in value.split(",") if one in Status.values).lower())
         elif name in ("since", "until"):
-            parts.append(f"{name} {log.parse_time(value, name):%d %b %Y %H:%M} UTC")
+            parts.append(f"{name} {clock.say(log.parse_time(value, name), '%d %b %Y %H:%M')}")
         else:
             said = {"event": value, "user_id": f"of {value}", "email": f"of {value}", "message_id": f"message {value}"}
             parts.append({**said, "answer": f"answered {value}", "replay": f"of replay {value}"}[name])

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 
 from deliveries.core import own
 from deliveries.models import Event
+from integrations import clock
 from integrations.types import ConnectorConfig, Vendor
 
 OFFERED = 10
@@ -57,7 +58,10 @@ def offered() -> list[tuple[str, str]]:
     """The newest events, to choose from."""
     events = Event.objects.filter(refused="", erased_at=None).order_by("-id")
     rows = events.only("id", "name", "type", "received_at")[:OFFERED]
-    return [(str(event.pk), f"{event.name or event.type} · {event.received_at:%d %b %H:%M:%S} UTC") for event in rows]
+    return [
+        (str(event.pk), f"{event.name or event.type} · {clock.say(event.received_at, '%d %b %H:%M:%S')}")
+        for event in rows
+    ]
 
 
 def chosen(request: HttpRequest, params: Any, vendor: Vendor) -> Sample:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from string import ascii_letters
@@ -14,6 +14,7 @@ from deliveries.core.retry import last_cause
 from integrations.types import Cause
 
 SAID_LIMIT = 200
+Clock = Callable[[datetime, datetime | None], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class Explanation:
     def of_many(self) -> Explanation:
         """The same where it stands for all that failed alike."""
         return replace(self, what_to_do=self.what_to_do.replace(words.REPLAY, "then replay what failed."))
+
+
+def in_utc(moment: datetime, now: datetime | None = None) -> str:
+    """The clock where nobody's own is known."""
+    return f"{moment.astimezone(UTC):%H:%M} UTC"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +62,7 @@ class _Facts:
     field: str = ""
     last_at: datetime | None = None
     wish: float | None = None
+    clock: Clock = in_utc
 
 
 def explain(
@@ -80,6 +87,7 @@ def explain(
     field: str = "",
     last_at: datetime | None = None,
     wish: float | None = None,
+    clock: Clock = in_utc,
 ) -> Explanation:
     """The sentences for a status and cause of the delivery contract; unknown ones get the general sentences.
 
@@ -87,8 +95,8 @@ def explain(
     ``duration_ms`` are the last try's. ``tries`` counts the requests made, ``max_tries`` the most there can be;
     ``schedule`` says when they are. ``now`` lets a time on another day name its date; ``connector_on``: it sends, so
     what is held was kept. ``sent_bytes``: the size of the last try's body, where known; ``field``: what of it the
-    service's words name; ``last_at``: when that try was; ``wish``: the seconds it asked us to wait.
-    All times are shown in UTC.
+    service's words name; ``last_at``: when that try was; ``wish``: the seconds it asked us to wait. ``clock`` tells a
+    time, and its day where that is not today's.
     """
     facts = _Facts(
         vendor=vendor or vendor_label.lower().replace(" ", "_"),
@@ -109,6 +117,7 @@ def explain(
         field=field,
         last_at=last_at,
         wish=wish,
+        clock=clock,
     )
     known = _cause(cause)
     headline, explanation, todo = _words(str(status), known, facts)
@@ -117,15 +126,6 @@ def explain(
         values["last"] = _last_try(facts)
     headline, explanation, todo = (_fill(text, values) for text in (headline, explanation, todo))
     return Explanation(_sentence(headline), explanation or _nothing_known(str(status), values), todo)
-
-
-def clock(moment: datetime, now: datetime | None = None) -> str:
-    """ "14:32 UTC", with the date where ``now`` is given and on another day."""
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    text = f"{moment:%H:%M} UTC"
-    if now is not None and moment.date() != now.astimezone(UTC).date():
-        text += f" on {moment.day} {moment:%B}"
-    return text
 
 
 def _cause(value: str | Cause | None) -> Cause | None:
@@ -224,7 +224,7 @@ def _progress(facts: _Facts) -> str:
     made = f"{_plan(facts)}{made}"
     if facts.next_attempt_at is None:
         return f"{made}; the next one follows by itself." if made else "The next try follows by itself."
-    when = clock(facts.next_attempt_at, facts.now)
+    when = facts.clock(facts.next_attempt_at, facts.now)
     return f"{made}; the next one is at {when}." if made else f"The next try is at {when}."
 
 
@@ -238,7 +238,7 @@ def _last_try(facts: _Facts) -> str:
     if cause is None or cause is Cause.GAVE_UP:
         return _fill("{answered} {says}", values)
     headline, explanation, _ = _with_vendor(facts.vendor, cause, words.FAILED[cause])
-    when = f", at {clock(facts.last_at, facts.now)}" if facts.last_at else ""
+    when = f", at {facts.clock(facts.last_at, facts.now)}" if facts.last_at else ""
     return _fill(f"The last time{when}: {headline} {explanation}", values)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -39,9 +40,10 @@ OF_KIND = {
 }
 
 
-def of(kind: str, opened_at: datetime) -> Explanation | None:
-    """The words for a problem that was opened then; None where its sample says more."""
+def of(kind: str, opened_at: datetime, clock: Callable[[datetime, str], str]) -> Explanation | None:
+    """The words for a problem that was opened then; None where its sample says more. ``clock`` tells a time, in a form
+    of strftime."""
     said = OF_KIND.get(kind)
     if said is None or kind != "stopping":
         return said
-    return replace(said, headline=said.headline.format(time=f"{opened_at + WARNED_FOR:%H:%M:%S} UTC"))
+    return replace(said, headline=said.headline.format(time=clock(opened_at + WARNED_FOR, "%H:%M:%S")))

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from integrations import registry
+from integrations import clock, registry
 
 register = template.Library()
 
@@ -45,7 +45,7 @@ def ago(value: datetime | None) -> SafeString | str:
     """ "3 min ago" or "in 4 min", with the full time on hover; "–" for never."""
     if not value:
         return "–"
-    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), full_words(value), moment(value))
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), clock.full(value), moment(value))
 
 
 @register.filter
@@ -71,17 +71,26 @@ def inside(detail: str) -> str:
     return detail.rpartition(" → ")[2] if " → " in detail else ""
 
 
-def full_words(value: datetime) -> str:
-    """ "28 Nov 2026 21:49:31 UTC"."""
-    return f"{timezone.localtime(value):%d %b %Y %H:%M:%S %Z}"
+@register.filter
+def fulltime(value: datetime | None) -> SafeString | str:
+    """The full time, in the reader's zone."""
+    if not value:
+        return "–"
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), clock.full(value))
 
 
 @register.filter
-def fulltime(value: datetime | None) -> SafeString | str:
-    """The full time. The script puts the reader's own zone in the place of UTC; without it, UTC stays."""
-    if not value:
-        return "–"
-    return format_html('<time datetime="{}" data-full>{}</time>', value.isoformat(), full_words(value))
+def typed(text: str) -> str:
+    """A time from the page's address as a date-and-time field holds it."""
+    return clock.typed(text)
+
+
+@register.simple_tag
+def zone_note() -> SafeString | str:
+    """By whose clock a field is read that asks for a time; nothing where it is the reader's own. The script takes it
+    away: by the time that something is typed the reader's zone is known."""
+    name = clock.note()
+    return format_html(" <span data-zone>({})</span>", name) if name else ""
 
 
 @register.filter

@@ -1,5 +1,5 @@
 /* The console's only script. Every page works without it; it copies, shows secrets, follows the open list, warns about
-   unsaved changes, recomputes the preview and tells times in the reader's zone. */
+   unsaved changes, recomputes the preview and says in which time zone the reader is. */
 (() => {
   "use strict";
   const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
@@ -15,15 +15,10 @@
     box.textContent = text;
   };
 
-  /* Times in the reader's own zone, which is named: on hover, and where a page spells them out. */
-  const spelling = { day: "2-digit", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" };
-  function localTimes(root) {
-    all("time[datetime]", root).forEach((part) => {
-      const full = new Date(part.dateTime).toLocaleString("en-GB", spelling).replace(",", "");
-      if ("full" in part.dataset) part.textContent = full;
-      else part.title = full;
-    });
-  }
+  /* The server tells times in the reader's own zone: from the next page, or form, on it knows which. */
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) document.cookie = `timezone=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+  if (zone) all("[data-zone]").forEach((note) => note.remove());
 
   const copied = (button) => {
     const was = button.textContent;
@@ -111,7 +106,6 @@
         if (part.contains(document.activeElement)) return;
         if (text.trim() !== part.dataset.last) {
           part.innerHTML = text;
-          localTimes(part);
           part.dataset.last = text.trim();
         }
         if (answer.headers.get("X-Done")) clearInterval(timer);
@@ -166,7 +160,6 @@
       piece.remove();
     });
     target.replaceChildren(...found.childNodes);
-    localTimes(target);
   }
 
   /* Beside a mapping: how often the field that is being typed was there lately. */
@@ -203,6 +196,4 @@
       box.lastChild.textContent = `Strength: ${word}`;
     });
   });
-
-  localTimes(document);
 })();
