@@ -16,6 +16,7 @@ from deliveries.models import Delivery, Event, Replay
 from deliveries.tally import Tally
 from integrations import clock, installation
 from integrations.models import Connector
+from integrations.templatetags.console import when
 from tests import rows
 from tests.console import delivery_of, event_of, made, person
 
@@ -183,6 +184,12 @@ def test_hours_of_the_chart_are_cut_where_hours_are_counted() -> None:
     for zone, label in (("Asia/Kolkata", "03 Nov 18:00"), ("America/New_York", "03 Nov 06:00")):
         with clock.told_in(ZoneInfo(zone), own=True):
             assert [bar.label for bar in over_time.bars(over_time.RANGES["7d"], now) if bar.total] == [label]
+
+
+def test_a_day_is_the_readers() -> None:
+    with clock.told_in(ZoneInfo("Asia/Tokyo"), own=True):
+        assert ">2 Mar" in when(AT)
+    assert ">1 Mar" in when(AT)
 
 
 def test_short_times_name_another_day() -> None:

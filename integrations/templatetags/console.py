@@ -51,11 +51,12 @@ def ago(value: datetime | None) -> SafeString | str:
 @register.filter
 def when(value: datetime | None) -> SafeString | str:
     """ "3 min ago" of what is less than a day old, else "3 Nov", or "3 Nov 2025" of another year."""
-    now = timezone.now()
+    now = timezone.localtime()
     if not value or now - value < timedelta(days=1):
         return ago(value)
+    value = timezone.localtime(value)
     words = f"{value:%-d %b}" if value.year == now.year else f"{value:%-d %b %Y}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), full_words(value), words)
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), clock.full(value), words)
 
 
 @register.filter
