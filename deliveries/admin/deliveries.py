@@ -123,7 +123,7 @@ class DeliveryAdmin(PageAdmin):
     def replay_one(self, request: HttpRequest, pk: int) -> HttpResponse:
         delivery = get_object_or_404(Delivery.objects.select_related("connector", "event"), pk=pk)
         try:
-            new = replay.replay_one(delivery, by=str(request.user), as_sent="as_sent" in request.POST)
+            new = replay.replay_one(delivery, by=str(request.user), as_sent=bool(request.POST.get("as_sent")))
         except replay.NotReplayable as error:
             messages.error(request, str(error))
             return redirect(self.link("change", pk))

@@ -61,7 +61,7 @@ class ReplayAdmin(PageAdmin):
     def new_page(self, request: HttpRequest) -> HttpResponse:
         """Looks only: what a press on the button would send again."""
         demand(request, "deliveries.replay_delivery")
-        choices: dict[str, Any] = {name: name in request.GET for name in CHOICES}
+        choices: dict[str, Any] = {name: bool(request.GET.get(name)) for name in CHOICES}
         context: dict[str, Any] = {"crumbs": [("Replays", self.link("changelist"))], **choices}
         try:
             filters = replay_filters(request.GET)
@@ -93,8 +93,8 @@ class ReplayAdmin(PageAdmin):
             job = replay.start(
                 filters,
                 by=str(request.user),
-                as_sent="as_sent" in request.POST,
-                include_delivered="include_delivered" in request.POST,
+                as_sent=bool(request.POST.get("as_sent")),
+                include_delivered=bool(request.POST.get("include_delivered")),
                 per_minute=request.POST.get("per_minute"),
             )
         except ValueError as error:

@@ -150,3 +150,17 @@ def test_a_saved_key_is_replaced_by_whoever_opens_its_field_and_kept_by_whoever_
     at.get_by_text("Saved: Write key.").wait_for()
     at.get_by_text("•••• 6543, changed by Owner Jones just now").wait_for()
     assert Connector.objects.get(pk=rows.connector.pk).secrets == {"write_key": "wk_fresh_key_9876543"}
+
+
+def test_a_replay_is_started_with_what_was_counted(page: Any, rows: Any) -> None:
+    at = page("light", "/replays/new/?status=failed")
+    start = at.get_by_role("button", name="Replay 1 event")
+    assert start.is_enabled()
+    at.get_by_label("exactly as they were sent").check()
+    at.get_by_text("Not counted yet").wait_for()
+    assert not start.is_enabled()
+    at.get_by_role("button", name="Count again").click()
+    at.get_by_text("Sent exactly as they were sent, oldest first").wait_for()
+    start.click()
+    at.wait_for_url("**/replays/*/")
+    assert [Replay.objects.latest("id").as_sent, Replay.objects.latest("id").total] == [True, 1]

@@ -118,6 +118,12 @@
     if (!document.hidden) fetch(form.action, { method: "POST", body: new FormData(form) }).catch(() => {});
   }, Number(form.dataset.tick) * 1000));
 
+  /* What is chosen and not counted yet is not what the button beside it would do. */
+  all("form[data-recount]").forEach((form) => form.addEventListener("change", () => {
+    form.querySelector("[data-changed]").hidden = false;
+    all(`#${form.dataset.recount} [type=submit]`).forEach((button) => { button.disabled = true; });
+  }));
+
   /* Leaving with unsaved changes asks first. */
   let dirty = false;
   all("form[data-warn]").forEach((form) => {
