@@ -136,7 +136,10 @@ def _report(server: Server, heard: asking.Heard, slow: list[str], stuck: list[st
     total, errors = heard.statuses.total(), len(heard.bad)
     done = dict(server.store.query("SELECT status, count(*) FROM deliveries_delivery GROUP BY status"))
     print(f"{total} requests in {seconds:.0f} s: {errors} answered 500 or more or not at all, the slowest after")
-    print(f"{heard.slowest:.2f} s, {len(slow)} slower than a second when asked again alone; {len(stuck)} stuck")
+    print(f"{heard.slowest:.2f} s, {len(heard.slow)} slower than a second, {len(slow)} of them when asked again alone; "
+          f"{len(stuck)} stuck")  # fmt: skip
+    for took, ask in sorted(heard.slow, key=lambda pair: -pair[0])[:SHOWN]:
+        print(f"  {took:.2f} s  {ask.method} {ask.path[:100]}")
     print(f"of the deliveries, {done}")
 
 
