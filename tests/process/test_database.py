@@ -95,8 +95,12 @@ def test_the_database_restarts(on_cluster: Server, receiver: Receiver, cluster: 
     sender = Sender(on_cluster, on_cluster.add(name, settings={"url": f"{receiver.url}/{name}"}), name)
     sender.start()
     eventually(lambda: len(sender.taken) >= 100, "events are taken")
+    on_cluster.api("GET", "/deliveries/")  # makes the token
+    asking = {"Authorization": f"Bearer {on_cluster.token}"}
     cluster.stop(mode)
     eventually(lambda: sender.statuses[503] >= 2, "senders are asked to come again")
+    status, headers, answer = on_cluster.request("GET", "/api/v1/deliveries/", headers=asking)
+    assert (status, headers["retry-after"], json.loads(answer)["code"]) == (503, "5", "try_again")
     cluster.start()
     before = len(sender.taken)
     eventually(lambda: len(sender.taken) >= before + 100, "events are taken again")
