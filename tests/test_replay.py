@@ -9,8 +9,9 @@ import pytest
 
 from deliveries import hold, replay
 from deliveries.models import Delivery, Replay
+from deliveries.replay_plan import candidates
 from integrations.models import Connector
-from tests.rows import T0, connector, delivery
+from tests.rows import T0, connector, delivery, event
 
 pytestmark = pytest.mark.django_db
 
@@ -239,6 +240,16 @@ def test_stopping_skips_what_is_not_sent_yet(to: Connector) -> None:
     assert rows[2].detail == "The replay was stopped before this was sent. Stopped by Bob."
     replay.advance(job.pk, T0, patience=0)
     assert Delivery.objects.filter(replay=job).count() == 20
+
+
+def test_looks_for_later_deliveries_by_the_event_on_a_new_database_too(to: Connector) -> None:
+    """By the connector it would read all that ever went there, for each of the rows: 8,000 deliveries of the first
+    minute took seconds."""
+    one = {"connector": to, "event": event(), "status": "failed", "cause": "data_refused", "created_at": T0}
+    Delivery.objects.bulk_create(Delivery(**one, finished_at=T0, attempts=1) for _ in range(6000))
+    plan = candidates({}).explain()
+    assert "delivery_by_connector" not in plan
+    assert "event_id" in plan
 
 
 def test_progress_says_done_as_soon_as_all_have_ended(to: Connector) -> None:
