@@ -12,11 +12,12 @@ from integrations import clock, installation
 
 Next = Callable[[HttpRequest], HttpResponse]
 COOKIE = "timezone"
+NO_PAGES = (*NOT_OURS, "/healthz", "/readyz", "/metrics")  # the first of these asks the database nothing
 
 
 def of_the_reader(get_response: Next) -> Next:
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.path_info.startswith(NOT_OURS):
+        if request.path_info.startswith(NO_PAGES):
             return get_response(request)
         own = clock.zone_called(request.COOKIES.get(COOKIE, ""))
         with clock.told_in(own or installation.zone(), own=own is not None):

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
-from django.db import models
+from django.db import InterfaceError, OperationalError, models
 from django.db.models import Q
 from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
@@ -43,11 +43,15 @@ class Installation(models.Model):
 
 
 def zone() -> ZoneInfo:
-    """Where the reader's own is not known, and in what is sent by e-mail."""
-    now = monotonic()
+    """Where the reader's own is not known, and in what is sent by e-mail. While the database does not answer, the last
+    one that was known."""
+    now, usual = monotonic(), ZoneInfo(settings.TIME_ZONE)
     if _zone.get("until", 0.0) < now:
-        _zone["found"] = clock.zone_called(Installation.current().time_zone) or ZoneInfo(settings.TIME_ZONE)
-        _zone["until"] = now + KEPT
+        try:
+            _zone["found"] = clock.zone_called(Installation.current().time_zone) or usual
+            _zone["until"] = now + KEPT
+        except (OperationalError, InterfaceError):
+            return _zone.get("found", usual)
     found: ZoneInfo = _zone["found"]
     return found
 
