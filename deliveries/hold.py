@@ -24,6 +24,7 @@ from deliveries.engine.writing import write_transaction
 from deliveries.log import OPEN, UNUSUAL, Among, BadValue
 from deliveries.models import Delivery, Lane, Status
 from integrations.models import Connector
+from integrations.templatetags.console import per_second
 from integrations.types import Cause
 
 SERVER = "Signalbox"
@@ -112,10 +113,10 @@ def _discard(held: QuerySet[Delivery], backlog: str, hours: int, *, by: str, now
     return 0
 
 
-def in_words(counts: dict[str, int], per_minute: str = "") -> str:
+def in_words(counts: dict[str, int], per_minute: int | None = None) -> str:
     """What a resumption did, as the end of a sentence."""
     released, discarded = counts["released"], counts["discarded"]
-    speed = f", {int(per_minute):,} a minute" if per_minute else ""
+    speed = f", {per_second(per_minute)} per second" if per_minute else ""
     parts = [f"{released:,} held {'is' if released == 1 else 'are'} being sent{speed}" if released else ""]
     parts.append(f"{discarded:,} {'was' if discarded == 1 else 'were'} thrown away" if discarded else "")
     return ", ".join(filter(None, parts)) or "nothing was released"

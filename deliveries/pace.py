@@ -20,6 +20,7 @@ from deliveries.log import BadValue
 from deliveries.models import Delivery, Status
 from integrations import registry, selectors
 from integrations.models import Connector
+from integrations.templatetags.console import per_second
 from integrations.types import ConnectorConfig
 
 AHEAD = timedelta(minutes=2)  # two rounds of the minute sweep
@@ -40,6 +41,22 @@ def parse(value: Any, most: int | None = None, whose: str = "") -> int | None:
     if most is not None and int(text) > most:
         raise BadValue(f"Events a minute: {int(text):,} is more than the {most:,} that {whose} takes by its own limit.")
     return int(text)
+
+
+def typed(value: str | None, most: int | None = None, whose: str = "") -> int | None:
+    """The same of what a person typed: events per second, which may be fewer than one."""
+    text = (value or "").strip().replace(",", ".")
+    if not text:
+        return None
+    # As the form shows it, 0.02 is the slowest: one a minute.
+    is_number = len(text) <= 9 and text.isascii() and text.replace(".", "", 1).isdigit()
+    speed = round(float(text) * 60) if is_number else 0
+    if not 0 < speed <= FASTEST:
+        raise BadValue(f"Events per second: “{text[:20]}” is not a number such as 10 or 0.5, from 0.02 to 1,000.")
+    if most is not None and speed > most:
+        allowed = per_second(most)
+        raise BadValue(f"Events per second: {text} is more than the {allowed} that {whose} takes by its own limit.")
+    return speed
 
 
 def most_of(connector: Connector) -> int | None:

@@ -172,7 +172,7 @@ def check_settings(
 def setting_problem(setting: Setting, value: Json) -> str:
     """What is wrong with a setting's value; "" when nothing is."""
     match setting.kind:
-        case "integer":
+        case "integer" | "days":
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
                 return f"{shown(value)} is not a whole number from 0."
         case "number":

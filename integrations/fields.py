@@ -25,6 +25,7 @@ LOOKALIKES = (
     ("{", "a piece of JSON"),
 )
 MASK = "••••"
+DAY, MOST_DAYS = 86_400, 3650
 NO_ADDRESS = "Write a whole web address, for example https://example.com/in."
 
 
@@ -126,6 +127,26 @@ class ListField(forms.CharField):
         return bool(self.to_python(data) != list(initial or []))
 
 
+class DaysField(forms.FloatField):
+    """Seconds, as documents have them, that people see in days."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{value / DAY:g}" if isinstance(value, int | float) else value
+
+    def clean(self, value: Any) -> Any:
+        days = super().clean(value)
+        return days if days is None else round(days * DAY)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(self.clean(data) != initial)
+        except forms.ValidationError:
+            return True
+
+    def in_words(self, value: Any) -> str:
+        return "(empty)" if value is None else f"{value / DAY:g} days"
+
+
 def setting_field(setting: Setting, *, saved: str = "") -> forms.Field:
     """The field of one setting. ``saved``: the stored value of a secret, used for its last characters only."""
     common: dict[str, Any] = {"label": setting.label, "help_text": setting.help}
@@ -144,6 +165,8 @@ def _plain_field(setting: Setting, validators: list[Any], common: dict[str, Any]
     match setting.kind:
         case "integer":
             return forms.IntegerField(min_value=0, validators=validators, **common)
+        case "days":
+            return DaysField(min_value=0, max_value=MOST_DAYS, validators=validators, **common)
         case "number":
             return forms.FloatField(validators=validators, **common)
         case "url":

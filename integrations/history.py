@@ -67,7 +67,8 @@ def form_changes(form: forms.BaseForm) -> list[tuple[str, str, str]]:
         if getattr(field, "secret", False) or getattr(field, "private", False):
             found.append((label, "••••", "replaced"))
         else:
-            found.append((label, _words(form.get_initial_for_field(field, name)), _words(form.cleaned_data.get(name))))
+            said = getattr(field, "in_words", _words)
+            found.append((label, said(form.get_initial_for_field(field, name)), said(form.cleaned_data.get(name))))
     return found
 
 

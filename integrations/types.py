@@ -60,9 +60,9 @@ __all__ = [
 class Setting:
     """One field of a vendor's form. Generates the form, validation, redaction, documentation and the test panel.
 
-    ``kind``: text, integer, number, url, choice, map (key → text), boolean. ``help`` says what it does,
-    ``where_to_find`` where to copy it from, in the vendor's own words. ``pattern`` is a regular expression for the
-    whole value, ``pattern_hint`` says in words what it wants. A secret that ``overlaps`` is, for a day after it was
+    ``kind``: text, integer, number, days (kept in seconds), url, choice, map (key → text), boolean. ``help`` says what
+    it does, ``where_to_find`` where to copy it from, in the vendor's own words. ``pattern`` is a regular expression for
+    the whole value, ``pattern_hint`` says in words what it wants. A secret that ``overlaps`` is, for a day after it was
     replaced, used beside the new one. A map that is ``private`` is a setting whose values may be keys: they are not
     shown again, and left out of what is stored of calls and of exported documents.
     """

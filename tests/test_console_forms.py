@@ -154,3 +154,21 @@ def test_a_new_connector_starts_with_the_events_that_its_sources_are_known_to_se
         ("track", "Flow Dismissed", True, ""),
         ("track", "Response Submitted", True, ""),
     ]
+
+
+def test_a_span_that_is_kept_in_seconds_is_shown_and_asked_for_in_days() -> None:
+    source = Source.objects.create(name="cio", vendor="customerio")
+    path, owner = f"/sources/{source.pk}/", person("owner")
+    html = owner.get(path).content.decode()
+    assert 'name="setting_signature_max_age" value="8"' in html
+    assert "691200" not in html
+    form = {"name": "cio", "setting_naming": "seed", "setting_signature_max_age": "1.5", "erases": "no"}
+    owner.post(path, form)
+    source.refresh_from_db()
+    assert source.settings["signature_max_age"] == 129_600
+    assert ["Oldest signature accepted, in days", "8 days", "1.5 days"] in Change.objects.get().details
+    assert 'name="setting_signature_max_age" value="1.5"' in owner.get(path).content.decode()
+    for wrong in ("-1", "nan", "1e9", "a week"):
+        assert owner.post(path, {**form, "setting_signature_max_age": wrong}).status_code == 200
+    owner.post(path, form)
+    assert Change.objects.count() == 1  # nothing was changed

@@ -6,7 +6,7 @@ import pytest
 from django import forms
 
 from integrations import registry
-from integrations.fields import ListField, MapField, SecretField, setting_field
+from integrations.fields import DaysField, ListField, MapField, SecretField, setting_field
 from integrations.forms import ConnectorForm, field_name, parse_seconds
 from integrations.models import Connector
 from integrations.tables import objects_of, paths_of, tables
@@ -23,6 +23,7 @@ def setting(**more: object) -> Setting:
         ("text", forms.CharField),
         ("integer", forms.IntegerField),
         ("number", forms.FloatField),
+        ("days", DaysField),
         ("url", forms.URLField),
         ("map", MapField),
         ("boolean", forms.BooleanField),

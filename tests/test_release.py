@@ -218,17 +218,17 @@ def test_the_form_counts_what_an_age_throws_away_before_asking(to: Connector) ->
     assert '<option value="6">older than 6 hours: 2 events thrown away</option>' in page
     assert '<option value="24">older than 24 hours: 2 events thrown away</option>' in page
     assert 'value="48"' not in page
-    assert "60 a minute would take about 3 s." in page
+    assert "1 per second would take about 3 s." in page
 
 
 def test_resume_in_the_console_shows_how_far_it_is(to: Connector) -> None:
     held(to, 40, created_at=timezone.now() - timedelta(hours=7))
     held(to, 60)
     client = person("operator")
-    data = {"backlog": "older", "older_than": "24", "per_minute": "10"}
+    data = {"backlog": "older", "older_than": "24", "per_second": "0.2"}
     page = client.post(f"/connectors/{to.pk}/resume/", data, follow=True).content.decode()
-    assert "Resumed: 40 held are being sent, 10 a minute, 60 were thrown away." in page
-    assert "0 of 40 sent · 10 a minute · about 4 min left · resumed by Operator Jones" in page
+    assert "Resumed: 40 held are being sent, 0.2 per second, 60 were thrown away." in page
+    assert "0 of 40 sent · 0.2 per second · about 3 min left · resumed by Operator Jones" in page
     assert "Stop and keep the rest" in page
     live = client.get(f"/connectors/{to.pk}/resuming/")
     assert "0 of 40 sent" in live.content.decode()

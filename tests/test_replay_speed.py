@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from deliveries import queue, replay
+from deliveries import pace, queue, replay
 from deliveries.models import Delivery, Replay
 from integrations.models import Connector
 from tests.api import Api, refused
@@ -134,16 +134,17 @@ def test_the_page_asks_for_it_and_keeps_the_choices_after_a_mistake(to: Connecto
         delivery(to, "failed")
     client = person("operator")
     page = client.get("/replays/new/?status=failed").content.decode()
-    assert 'name="per_minute" min="1" max="60000"' in page
-    assert "60 a minute would take about 2 s." in page
-    data = {"status": "failed", "as_sent": "1", "per_minute": "0"}
+    assert 'name="per_second" min="0.02" max="1000.00"' in page
+    assert "1 per second would take about 2 s." in page
+    data = {"status": "failed", "as_sent": "1", "per_second": "0", "email": "a@b.example"}
     answer = client.post("/replays/start/", data, follow=True)
-    assert answer.redirect_chain == [("/replays/new/?status=failed&as_sent=1", 302)]
-    assert "“0” is not a whole number from 1 to 60,000. Nothing was started." in answer.content.decode()
+    assert answer.redirect_chain == [("/replays/new/?status=failed&email=a%40b.example&as_sent=1", 302)]
+    assert "“0” is not a number such as 10 or 0.5, from 0.02 to 1,000. Nothing was started." in answer.content.decode()
     assert not Replay.objects.exists()
-    answer = client.post("/replays/start/", {"status": "failed", "per_minute": "10"}, follow=True)
-    assert Replay.objects.get().per_minute == 10
-    assert "· 10 a minute · about 12 s left" in answer.content.decode()
+    assert "of a@b.example" in answer.content.decode()  # as it was asked for, and no wider
+    answer = client.post("/replays/start/", {"status": "failed", "per_second": "0,5"}, follow=True)
+    assert Replay.objects.get().per_minute == 30
+    assert "· 0.5 per second · about 4 s left" in answer.content.decode()
 
 
 def test_scripts_choose_it_too(to: Connector) -> None:
@@ -152,3 +153,24 @@ def test_scripts_choose_it_too(to: Connector) -> None:
     assert refused(api.post("replays/", {"status": "failed", "per_minute": 0}), 400).startswith("per_minute: ")
     status, body = api.post("replays/", {"status": "failed", "per_minute": 5})
     assert (status, body["per_minute"]) == (201, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "speed"),
+    [("10", 600), ("0.5", 30), ("0,02", 1), ("1000", 60_000), (" 2. ", 120), ("", None), (None, None)],
+)
+def test_people_choose_it_per_second(text: str | None, speed: int | None) -> None:
+    assert pace.typed(text) == speed
+
+
+@pytest.mark.parametrize("text", ["0", "0.001", "1001", "-1", "1e3", "²", ".", "fast", "9" * 400])
+def test_what_is_no_speed_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^Events per second: “.* is not a number such as 10 or 0.5, from 0.02"):
+        pace.typed(text)
+
+
+def test_more_than_its_connector_allows_is_refused_in_words() -> None:
+    words = "Events per second: 11 is more than the 10 that warehouse takes by its own limit."
+    with pytest.raises(ValueError, match=f"^{words}$"):
+        pace.typed("11", 600, "warehouse")
+    assert pace.typed("0.52", 31, "warehouse") == 31

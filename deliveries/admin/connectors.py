@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import slugify
 
-from deliveries import backfill, hold, release, replay
+from deliveries import backfill, hold, pace, release, replay
 from deliveries.admin import badges, event_lines, fields_seen, figures, own_alerts, saved
 from deliveries.admin.catalog import CatalogPages
 from deliveries.admin.connector_list import ListPages
@@ -128,17 +128,18 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
         connector = self.row(pk)
         chosen = request.POST.get("older_than", "")
         try:
+            speed = pace.typed(request.POST.get("per_second"), pace.most_of(connector), connector.name)
             counts = hold.resume(
                 connector,
                 by=str(request.user),
                 backlog=request.POST.get("backlog", "send"),
-                per_minute=request.POST.get("per_minute"),
+                per_minute=speed,
                 older_than_hours=int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) < 6 else None,
             )
         except (ValueError, hold.NotPossible) as error:
             messages.error(request, str(error))
         else:
-            words = hold.in_words(counts, request.POST.get("per_minute", "").strip())
+            words = hold.in_words(counts, speed)
             history.record(request.user, connector, f"Resumed: {words}")
             messages.success(request, f"Resumed: {words}. New events are sent as they come in.")
         return redirect(self.link("change", pk))

@@ -54,10 +54,16 @@ def held_of(connector: Connector, now: datetime) -> dict[str, Any]:
 
 
 def speed_of(count: int, most: int | None) -> dict[str, Any]:
-    """What a form that asks for a speed says: ``most`` a minute (``limited`` by the connector itself), and what one
-    speed means for so many events."""
+    """What a form that asks for a speed says: ``most`` a minute (``limited`` by the connector itself), which is
+    ``highest`` per second for a browser, and what one speed means for so many events."""
     speed = min(60 if count < 3600 else 600, most or pace.FASTEST)
-    return {"most": most or pace.FASTEST, "limited": most is not None, "example": (speed, count * 60 / speed)}
+    highest = most or pace.FASTEST
+    return {
+        "most": highest,
+        "highest": f"{highest / 60:.2f}",
+        "limited": most is not None,
+        "example": (speed, count * 60 / speed),
+    }
 
 
 def losses_of(connector: Connector, held: int) -> dict[str, Any]:

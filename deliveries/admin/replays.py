@@ -95,7 +95,7 @@ class ReplayAdmin(PageAdmin):
                 by=str(request.user),
                 as_sent=bool(request.POST.get("as_sent")),
                 include_delivered=bool(request.POST.get("include_delivered")),
-                per_minute=request.POST.get("per_minute"),
+                per_minute=pace.typed(request.POST.get("per_second"), *replay.most_of(filters)),
             )
         except ValueError as error:
             messages.error(request, f"{error} Nothing was started.")

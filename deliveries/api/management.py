@@ -85,7 +85,7 @@ class ResumeView(ManagementView):
         connector = self.row(_connectors(), id)
         form = self.read(serializers.ResumeForm)
         counts = _possible(hold.resume, connector, by=str(request.user), **form)
-        history.record(request.user, connector, f"Resumed: {hold.in_words(counts, str(form['per_minute'] or ''))}")
+        history.record(request.user, connector, f"Resumed: {hold.in_words(counts, form['per_minute'])}")
         return Response({**_one(connector), **counts})
 
 

@@ -108,6 +108,13 @@ def thousands(value: int | None) -> str:
 
 
 @register.filter
+def per_second(per_minute: float) -> str:
+    """A speed that is kept by the minute, as people choose it: "10", "0.5", "1 000" of 60 000."""
+    whole, _, rest = f"{per_minute / 60:,.2f}".replace(",", "\u00a0").partition(".")
+    return f"{whole}.{rest}".rstrip("0").rstrip(".")
+
+
+@register.filter
 def plural(count: int, singular: str) -> str:
     """ "1 event", "2 events", "1 delivery", "3 deliveries", "2 keys"."""
     ends_in_ies = singular.endswith("y") and singular[-2] not in "aeiou"

@@ -23,7 +23,8 @@ from integrations.vendors._values import first_text, stamp_age, text, unix_to_ut
 # The key of Segment's ``integrations`` object that keeps an event from going back to where it came from.
 INTEGRATION_NAME = "Customer.io"
 # Re-sends go on for 7 days, and whether they are stamped anew is not documented.
-DEFAULT_MAX_AGE = 8 * 24 * 3600
+DAY = 24 * 3600
+DEFAULT_MAX_AGE = 8 * DAY
 # Where Segment's own Customer.io source, or Customer.io's list of data-out events, has another name than the two words.
 SEGMENT_NAMES = {
     "email_clicked": "Email Link Clicked",
@@ -61,12 +62,12 @@ SETTINGS = (
     ),
     Setting(
         name="signature_max_age",
-        label="Oldest signature accepted, in seconds",
-        kind="integer",
+        label="Oldest signature accepted, in days",
+        kind="days",
         required=False,
         default=DEFAULT_MAX_AGE,
         help="A signed call older than this is refused. 0 does not check the age. Customer.io sends a failed event "
-        "again for 7 days, so keep this above 604800; repeated events are dropped by their id in any case.",
+        "again for 7 days, so keep this above 7; repeated events are dropped by their id in any case.",
     ),
 )
 
@@ -142,7 +143,12 @@ def verify(raw: bytes, headers: Mapping[str, str], source: SourceConfig, now: da
     if (age := stamp_age(stamp, now)) is None:
         raise BadSignature("X-CIO-Timestamp is not a number of seconds.")
     if age > float(max_age):
-        raise BadSignature(f"The signature is older than {max_age} seconds.")
+        raise BadSignature(f"The signature is older than {_in_words(float(max_age))}.")
+
+
+def _in_words(seconds: float) -> str:
+    """ "8 days", "300 seconds"."""
+    return f"{seconds / DAY:g} days" if seconds >= 2 * DAY else f"{seconds:g} seconds"
 
 
 VENDOR = Vendor(
