@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from deliveries.core.bidi import isolated
 from integrations.models import Connector
 from integrations.secrets import EncryptedTextField
 
@@ -152,7 +153,7 @@ class Problem(models.Model):
     def title(self) -> str:
         """The connector's name should be loaded with the row."""
         words = TITLES.get(self.cause) or TITLES[self.kind]
-        return f"{self.connector.name}: {words}" if self.connector else words
+        return f"{isolated(self.connector.name)}: {words}" if self.connector else words
 
 
 TITLES = {

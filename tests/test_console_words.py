@@ -177,3 +177,11 @@ def test_before_a_replay_it_says_what_the_service_does_with_a_repeated_event(ven
     m = made()
     Connector.objects.filter(pk=m.connector.pk).update(vendor=vendor)
     assert said in page(f"/deliveries/{m.delivered.pk}/")
+
+
+def test_a_name_from_right_to_left_keeps_its_signs_to_itself() -> None:
+    m = made()
+    Connector.objects.filter(pk=m.connector.pk).update(name="סגמנט (1)")
+    html = page("/problems/")
+    assert "\u2068סגמנט (1)\u2069: the key is refused" in html
+    assert "Open the connector “\u2068סגמנט (1)\u2069”" in page(f"/deliveries/{m.failed.pk}/")

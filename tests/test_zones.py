@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.cache import cache
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -55,6 +56,18 @@ def test_sentences_and_full_times_are_in_the_readers_zone(zone: str, short: str,
     html = page(f"/deliveries/{retrying.pk}/", zone)
     assert f"the next one is at {short} on " in html
     assert f'<time datetime="2026-03-01T20:32:05+00:00">{full}</time>' in html
+
+
+def test_a_database_that_does_not_answer_is_told_of_by_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, asked = person("owner"), []
+
+    def fails(*args: object) -> None:
+        asked.append(1)
+        raise OperationalError("gone")
+
+    monkeypatch.setattr("integrations.installation.Installation.current", fails)
+    assert client.get("/deliveries/").status_code == 200
+    assert len(asked) == 1
 
 
 def test_two_readers_of_one_moment_are_told_by_their_own_clocks_and_the_api_in_utc() -> None:

@@ -10,6 +10,7 @@ from string import ascii_letters
 from typing import Any
 
 from deliveries.core import cause_words as words
+from deliveries.core.bidi import isolated
 from deliveries.core.retry import last_cause
 from integrations.types import Cause
 
@@ -101,8 +102,8 @@ def explain(
     facts = _Facts(
         vendor=vendor or vendor_label.lower().replace(" ", "_"),
         vendor_label=vendor_label,
-        connector_name=connector_name,
-        event_name=event_name,
+        connector_name=isolated(connector_name),
+        event_name=isolated(event_name),
         detail=" ".join((detail or "").split()),
         host=host,
         http_status=http_status,
