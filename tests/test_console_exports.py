@@ -7,14 +7,21 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.apps import apps
 
 from deliveries.models import Delivery
 from integrations import history
+from integrations.admin.changes import KINDS
+from integrations.history import Change
 from tests import planting
 from tests.console import made, person
 from tests.matrix import TABLE
 
 pytestmark = pytest.mark.django_db
+RECORDED = {
+    *("Connector", "Source", "AlertRule", "AlertTarget", "RegionEndpoint"),
+    *("User", "ApiToken", "HouseRules", "Installation", "Erasure"),
+}
 NASTY = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1+1", "＋1", "－1", "＠SUM(A1)", "  =1+1"]
 NASTY += ["\ufeff=1+1", "\u200b\u3000=1+1", "\u00a0+1", "x;=1+1", 'x";=1+1', 'x","=1+1', "x\t=1+1", "x\r\n=1+1"]
 STARTS = tuple("=+-@\t\r\n＝＋－＠")
@@ -116,3 +123,16 @@ def test_ticked_delivered_rows_are_replayed_only_when_that_is_asked_for() -> Non
     assert Delivery.objects.filter(replay_of=m.delivered).count() == 1
     client.post("/deliveries/replay/", {"one": [str(m.delivered.pk)]})
     assert Delivery.objects.filter(replay_of=m.delivered).count() == 2
+
+
+def test_the_history_can_be_asked_for_each_kind_of_thing() -> None:
+    """Everything that may stand in it can be found by its kind, and nothing else is then shown."""
+    known = {kind for kinds, _ in KINDS for kind in kinds.split(",")}
+    owner = person("owner")
+    owner.post("/settings/console/", {"address": "", "time_zone": "Asia/Tokyo"})
+    owner.post("/alerts/targets/add/", {"kind": "email", "address": "a@example.com"})
+    settings, alerts = (owner.get(f"/history/?kind={kinds}").content.decode() for kinds in (KINDS[6][0], KINDS[2][0]))
+    assert ("Asia/Tokyo" in settings, "a@example.com" in settings) == (True, False)
+    assert ("Asia/Tokyo" in alerts, "a@example.com" in alerts) == (False, True)
+    assert set(Change.objects.values_list("kind", flat=True)) <= known
+    assert known == {model._meta.model_name for model in apps.get_models() if model.__name__ in RECORDED}

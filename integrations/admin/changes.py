@@ -15,6 +15,17 @@ from integrations.models import Connector
 
 PAGE = 50
 EXPORTED = 10_000
+# What can be asked for, by the models whose changes it is.
+KINDS = (
+    ("connector", "Connectors"),
+    ("source", "Sources"),
+    ("alertrule,alerttarget", "Alerts"),
+    ("regionendpoint", "Service addresses"),
+    ("user", "People"),
+    ("apitoken", "API tokens"),
+    ("houserules,installation", "Settings"),
+    ("erasure", "Erased people"),
+)
 HEAD = ("when", "who", "what", "about", "field", "before", "after")
 
 
@@ -30,10 +41,9 @@ class ChangeAdmin(PageAdmin):
             rows = rows.filter(id__lt=int(before))
         found = list(rows[: PAGE + 1])
         people = list(Change.objects.order_by("by").values_list("by", flat=True).distinct()[:50])
-        kinds = [("connector", "Connectors"), ("source", "Sources"), ("user", "People"), ("apitoken", "API tokens")]
         connectors = [(str(key), name) for key, name in Connector.objects.values_list("id", "name")]
         older = found[PAGE - 1].pk if len(found) > PAGE else None
-        context = {"changes": found[:PAGE], "older": older, "people": people, "kinds": kinds, "connectors": connectors}
+        context = {"changes": found[:PAGE], "older": older, "people": people, "kinds": KINDS, "connectors": connectors}
         return self.show(request, "console/history.html", "History", **context)
 
     def export(self, request: HttpRequest) -> HttpResponse:
@@ -46,9 +56,9 @@ def shown_to(request: HttpRequest) -> QuerySet[Change]:
     rows = Change.objects.all()
     if not request.user.has_perm("config.view_user"):
         rows = rows.exclude(kind__in=["user", "apitoken"])
-    for name in ("by", "kind"):
-        if value := request.GET.get(name, "").replace("\x00", ""):
-            rows = rows.filter(**{name: value})
+    by, kind = (request.GET.get(name, "").replace("\x00", "") for name in ("by", "kind"))
+    rows = rows.filter(by=by) if by else rows
+    rows = rows.filter(kind__in=kind.split(",")) if kind else rows
     connector = request.GET.get("connector", "")
     if connector.isascii() and connector.isdigit() and len(connector) < 19:
         rows = rows.filter(kind="connector", object_id=int(connector))

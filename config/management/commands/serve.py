@@ -39,6 +39,7 @@ class Command(BaseCommand):
         if options["practice"]:
             practice.load()
         host, port = options["host"], options["port"]
+        os.environ["PORT"] = str(port)  # for links to ourselves, where no better address is known
         try:
             supervisor = Supervisor(host, port, web=not options["worker_only"], worker=not options["web_only"])
         except OSError as error:
