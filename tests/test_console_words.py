@@ -11,6 +11,7 @@ from django_q.models import Task
 
 from deliveries.admin.charts import Bar, stacked
 from integrations.models import Connector
+from integrations.templatetags.console import breaks
 from tests.console import EMPTY_TABLES, made, person
 
 pytestmark = pytest.mark.django_db
@@ -185,3 +186,20 @@ def test_a_name_from_right_to_left_keeps_its_signs_to_itself() -> None:
     html = page("/problems/")
     assert "\u2068סגמנט (1)\u2069: the key is refused" in html
     assert "Open the connector “\u2068סגמנט (1)\u2069”" in page(f"/deliveries/{m.failed.pk}/")
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("no address", "no address"),
+        ("Webhook URL: http://localhost:80/in", "Webhook URL: http://localhost:80/<wbr>in"),
+        (
+            "https://a.example/v1/batch?x=1&y=2 and http://b",
+            "https://a.<wbr>example/<wbr>v1/<wbr>batch?<wbr>x=1&amp;<wbr>y=2 and http://b",
+        ),
+        ("<b>https://a/<i>", "&lt;b&gt;https://a/<wbr>&lt;i&gt;"),
+        ("https://..//", "https://..//"),
+    ],
+)
+def test_an_address_breaks_between_its_parts(text: str, html: str) -> None:
+    assert breaks(text) == html

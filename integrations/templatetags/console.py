@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,8 @@ from integrations import clock, registry
 register = template.Library()
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+WEB_ADDRESS = re.compile(r"(https?://)(\S+)")
+PART = re.compile(r"[^/.?&]+[/.?&]*|[/.?&]+")
 TILE_COLOURS = 8
 SHOWN_CHARACTERS = 20_000
 
@@ -64,6 +67,17 @@ def address(email: str) -> SafeString | str:
     """An e-mail address that breaks before its @ where a line has no room for it, and nowhere else."""
     person, at, host = email.rpartition("@")
     return format_html("{}<wbr>{}{}", person, at, host) if at else email
+
+
+@register.filter
+def breaks(text: str) -> SafeString:
+    """A text whose web addresses break between their parts where a line has no room for them, and not in a word."""
+    found = WEB_ADDRESS.split(str(text))  # what stands between, then an address's scheme, then its rest, and so on
+    parts = [format_html("{}", found[0])]
+    for scheme, rest, between in zip(found[1::3], found[2::3], found[3::3], strict=True):
+        pieces = format_html_join(SafeString("<wbr>"), "{}", ((piece,) for piece in PART.findall(rest)))
+        parts.append(format_html("{}{}{}", scheme, pieces, between))
+    return format_html_join("", "{}", ((part,) for part in parts))
 
 
 @register.filter
