@@ -129,8 +129,8 @@ def test_the_history_can_be_asked_for_each_kind_of_thing() -> None:
     """Everything that may stand in it can be found by its kind, and nothing else is then shown."""
     known = {kind for kinds, _ in KINDS for kind in kinds.split(",")}
     owner = person("owner")
-    owner.post("/settings/console/", {"address": "", "time_zone": "Asia/Tokyo"})
-    owner.post("/alerts/targets/add/", {"kind": "email", "address": "a@example.com"})
+    owner.post("/settings/console/", {"address": "", "time_zone": "Asia/Tokyo"}, follow=True)
+    owner.post("/alerts/targets/add/", {"kind": "email", "address": "a@example.com"}, follow=True)
     settings, alerts = (owner.get(f"/history/?kind={kinds}").content.decode() for kinds in (KINDS[6][0], KINDS[2][0]))
     assert ("Asia/Tokyo" in settings, "a@example.com" in settings) == (True, False)
     assert ("Asia/Tokyo" in alerts, "a@example.com" in alerts) == (False, True)
