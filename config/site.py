@@ -154,6 +154,7 @@ class ConsoleSite(AdminSite):
             path("two-step/confirm/", self.admin_view(twostep.confirm), name="two_step_confirm"),
             path("two-step/off/", self.admin_view(twostep.turn_off), name="two_step_off"),
             path("names/", self.admin_view(names.page), name="events_seen"),
+            path("names/one/", self.admin_view(names.one), name="events_seen_one"),
             path("names/save/", self.admin_view(names.save), name="events_seen_save"),
             path("books/", self.admin_view(books.page), name="books"),
             path("find/", self.admin_view(journey.page), name="journey"),

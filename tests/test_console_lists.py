@@ -171,6 +171,45 @@ def test_names_of_one_connector(m: Any) -> None:
     ]
 
 
+def test_names_are_shown_a_page_at_a_time_and_found_by_a_part(m: Any) -> None:
+    """However many names and connectors there are: the switches of all of them on one page made megabytes."""
+    for number in range(30):
+        event_of(m.source, 100 + number, name=f"Step {number:02}")
+    client = person("editor")
+    first = client.get("/names/")
+    assert len(first.context["lines"]) == 25
+    assert first.context["lines"][0]["name"] == "Response Submitted"  # the most frequent one
+    assert 'href="?page=2" rel="next"' in first.content.decode()
+    second = client.get("/names/?page=2")
+    assert [line["name"] for line in second.context["lines"]] == [f"Step {number:02}" for number in range(24, 30)]
+    assert "?page=1" in second.content.decode()
+    assert "<form method" not in second.content.decode().partition("<main")[2]
+    found = client.get("/names/?q=STEP 1&page=2")
+    assert [line["name"] for line in found.context["lines"]] == [f"Step {number}" for number in range(10, 20)]
+    assert "Nothing matches" in client.get("/names/?q=nothing+such").content.decode()
+
+
+def test_a_name_is_switched_and_renamed_on_its_own_page(m: Any) -> None:
+    client, path = person("editor"), "/names/one/?source=1&type=track&name=Response+Submitted"
+    path = path.replace("source=1", f"source={m.source.pk}")
+    Connector.objects.filter(pk=m.connector.pk).update(prefix="segment : ")
+    page = client.get(path).content.decode()
+    assert f'aria-label="Send it under this name – {m.connector.name}"' in page
+    data = {"connector": m.connector.pk, "source": m.source.pk, "type": "track", "name": "Response Submitted"}
+    answer = client.post("/names/save/", {**data, "send": "1", "send_as": "survey_responded"})
+    assert answer["Location"] == path
+    page = client.get(path).content.decode()
+    assert f"Saved. From now on {m.connector.name} sends Response Submitted as survey_responded." in page
+    assert 'name="send_as" value="survey_responded"' in page  # without the prefix: saved again, it stays the same
+    client.post("/names/save/", {**data, "send": "0", "send_as": "survey_responded"})
+    page = client.get(path).content.decode()
+    assert f"Saved. From now on {m.connector.name} does not send Response Submitted." in page
+    assert 'value="survey_responded"' in page  # the name is kept for when it is sent again
+    assert "Rename" not in person("viewer").get(path).content.decode()
+    assert client.get(path.replace("track", "nonsense")).status_code == 404
+    assert "none in the last 24 hours" in client.get(path.replace("Response", "No")).content.decode()
+
+
 def test_older_pages_of_the_history_lead_back_to_the_newest() -> None:
     for number in range(60):
         Change.objects.create(by="Ann", words=f"Change {number}", kind="connector", object_id=1, object_name="To")

@@ -22,6 +22,7 @@ WEB_ADDRESS = re.compile(r"(https?://)(\S+)")
 PART = re.compile(r"[^/.?&]+[/.?&]*|[/.?&]+")
 TILE_COLOURS = 8
 SHOWN_CHARACTERS = 20_000
+PLACE = ("before", "after", "page")  # in a list: where somebody is, not what is looked for
 
 
 def words(seconds: float) -> str:
@@ -201,14 +202,14 @@ def chip(context: Any, name: str, title: str, options: Any) -> dict[str, Any]:
 @register.simple_tag(takes_context=True)
 def keep(context: Any, *names: str) -> SafeString:
     """The address's parameters as hidden inputs of a form, but for ``names`` and the place in the list."""
-    left_out = {*names, "before", "after"}
+    left_out = {*names, *PLACE}
     pairs = [(key, value) for key, value in context["request"].GET.items() if key not in left_out]
     return format_html_join("", '<input type="hidden" name="{}" value="{}">', pairs)
 
 
 def _query(params: Any, **changes: str) -> str:
     query = params.copy()
-    for name in ("before", "after"):
+    for name in PLACE:
         query.pop(name, None)
     for name, value in changes.items():
         query.pop(name, None)
