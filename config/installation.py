@@ -69,6 +69,8 @@ def page(request: HttpRequest, form: ConsoleForm | None = None) -> HttpResponse:
     row = installation.Installation.current()
     here, zone = installation.address(row), row.time_zone or settings.TIME_ZONE
     form = form or ConsoleForm(initial={"address": here, "time_zone": zone})
+    if installation.is_local(here):
+        form.fields["address"].help_text += " This one can be opened on the machine itself only."
     asked = request.GET.get("allow", "")[:60]
     groups = [
         ("Data", [

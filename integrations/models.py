@@ -81,6 +81,7 @@ class WriteKey(Configured):
     digest = models.CharField(max_length=64, unique=True, editable=False)
     hint = models.CharField(max_length=4, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=150, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -100,21 +101,22 @@ class WriteKey(Configured):
         return f"wk_{secrets.token_urlsafe(24)}"
 
     @classmethod
-    def issue(cls, source: Source, label: str = "main", key: str = "") -> WriteKey:
+    def issue(cls, source: Source, label: str = "main", key: str = "", *, by: str = "") -> WriteKey:
         """A new key for the source: generated, or ``key`` as given. Raises ValidationError if it is in use already."""
         key = key or cls.generate()
         fingerprint = digest(key)
         if cls.objects.filter(digest=fingerprint).exists():
             raise ValidationError("This write key belongs to a source already. Keys must be unique.")
-        return cls.objects.create(source=source, label=label, key=key, digest=fingerprint, hint=hint(key))
+        made = {"label": label, "key": key, "digest": fingerprint, "hint": hint(key), "created_by": by[:150]}
+        return cls.objects.create(source=source, **made)
 
-    def roll(self) -> WriteKey:
+    def roll(self, *, by: str = "") -> WriteKey:
         """A new key with the same label; this one works for another 24 hours."""
         with transaction.atomic():
             ends = timezone.now() + ROLL_OVERLAP
             self.expires_at = min(self.expires_at or ends, ends)  # what has an end gets no later one
             self.save()
-            return self.issue(self.source, self.label)
+            return self.issue(self.source, self.label, by=by)
 
     def revoke(self) -> None:
         self.revoked_at = timezone.now()

@@ -172,3 +172,15 @@ def test_a_span_that_is_kept_in_seconds_is_shown_and_asked_for_in_days() -> None
         assert owner.post(path, {**form, "setting_signature_max_age": wrong}).status_code == 200
     owner.post(path, form)
     assert Change.objects.count() == 1  # nothing was changed
+
+
+def test_a_write_key_says_who_made_it() -> None:
+    editor, owner = person("editor"), person("owner")
+    editor.post("/sources/add/?service=segment", {"name": "shop"})
+    source = Source.objects.get()
+    owner.post(f"/sources/{source.pk}/keys/{source.write_keys.get().pk}/roll/")
+    owner.post(f"/sources/{source.pk}/keys/add/", {"label": "second"})
+    assert list(source.write_keys.order_by("id").values_list("created_by", flat=True)) == [
+        *("Editor Jones", "Owner Jones", "Owner Jones"),
+    ]
+    assert owner.get(f"/sources/{source.pk}/").content.decode().count("by Owner Jones</td>") == 2

@@ -129,6 +129,14 @@ def test_settings_keep_address_and_zone_and_the_history_says_so() -> None:
     assert "Mars/Phobos is not one of the available choices" in bad
 
 
+def test_an_address_that_leads_nowhere_from_elsewhere_is_said_to(settings: Any) -> None:
+    only = "This one can be opened on the machine itself only."
+    assert only not in person("owner").get("/settings/").content.decode()
+    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
+    html = person("owner").get("/settings/", headers={"host": "localhost:8000"}).content.decode()
+    assert only in html
+
+
 def test_alerts_are_told_in_the_installations_zone() -> None:
     problem = problem_of(made().connector, "stopping")
     problem.opened_at = datetime(2026, 3, 1, 20, 32, 5, tzinfo=UTC)

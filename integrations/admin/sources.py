@@ -42,7 +42,7 @@ class SourceAdmin(PageAdmin):
         if request.method == "POST" and form.is_valid():
             source = form.save()
             record(request.user, source, "Added the source")
-            return self._show_key_once(request, WriteKey.issue(source), "The source is ready.")
+            return self._show_key_once(request, WriteKey.issue(source, by=str(request.user)), "The source is ready.")
         title = f"Add a source: {vendor.label}"
         return self.show(request, "console/source_add.html", title, form=form, vendor=vendor, crumbs=_crumbs())
 
@@ -95,14 +95,14 @@ class SourceAdmin(PageAdmin):
     def add_key(self, request: HttpRequest, pk: int) -> HttpResponse:
         source = get_object_or_404(Source, pk=pk)
         label = request.POST.get("label", "").strip()[:100] or "main"
-        key = WriteKey.issue(source, label)
+        key = WriteKey.issue(source, label, by=str(request.user))
         record(request.user, source, f"Made the key {key}")
         return self._show_key_once(request, key, "The new key works now.")
 
     @changes("integrations.change_writekey")
     def roll_key(self, request: HttpRequest, pk: int, key: int) -> HttpResponse:
         old = get_object_or_404(WriteKey, pk=key, source_id=pk, revoked_at=None)
-        new = old.roll()
+        new = old.roll(by=str(request.user))
         record(request.user, old.source, f"Rolled the key {old}")
         return self._show_key_once(request, new, "The new key works now; the old one works for another 24 hours.")
 
