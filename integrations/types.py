@@ -138,8 +138,8 @@ class Receive:
     ``verify(raw, headers, source, now)`` raises :class:`BadSignature`; it is called only when the source has a signing
     secret; header names are lower case. ``paste`` tells a person, step by step, what to enter in the other product:
     "{address}" and "{key}" are filled in. ``known_events`` are the names that come in, each with what it means;
-    ``other_names`` are the same events as other settings name them; ``known_kinds`` the same for the kinds of events,
-    whatever their names.
+    ``other_names`` are the same events as a source names them whose settings ``uses_other_names`` is true of;
+    ``known_kinds`` the same for the kinds of events, whatever their names.
     """
 
     path: str
@@ -150,6 +150,7 @@ class Receive:
     paste: tuple[str, ...] = ()
     known_events: Mapping[str, str] = field(default_factory=dict)
     other_names: Mapping[str, str] = field(default_factory=dict)
+    uses_other_names: Callable[[Mapping[str, Json]], bool] | None = None
     known_kinds: Mapping[EventKind, str] = field(default_factory=dict)
     deletes: bool = False  # whether "delete" events, which ask for a person's erasure, can come in
 

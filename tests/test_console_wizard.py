@@ -169,7 +169,7 @@ def test_the_first_step_checks_the_key_before_there_is_a_row(key: str, words: st
     client = person("editor")
     html = client.post("/connectors/new/segment/preview/", data).content.decode()
     assert pieces(html)["errors-secret_write_key"] == words
-    assert "https://api.segment.io/v1/batch" in html  # *Try it*, for what was typed
+    assert "https://api.<wbr>segment.<wbr>io/<wbr>v1/<wbr>batch" in html  # *Try it*, for what was typed
     assert key not in html
     assert Connector.objects.count() == 0
     page = client.get("/connectors/new/segment/").content.decode()

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
 from integrations.models import Connector, EventRule, RegionEndpoint, Source
-from tests.console import EMPTY_TABLES, made, person
+from tests.console import EMPTY_TABLES, event_of, made, person
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    cache.clear()
 
 
 def steps(client: Client, row: Connector, step: str) -> dict[str, str]:
@@ -116,3 +123,37 @@ def test_known_events_say_what_they_mean() -> None:
     assert meanings["Of our own"] == ""
     assert page.count("Somebody saw a survey.") == 1  # the track event, and no page of that name
     assert page.count("Somebody opened a page of a website.") == 1
+
+
+def lines_of(row: Connector) -> list[str]:
+    return list(row.rules.order_by("id").values_list("name", flat=True))
+
+
+@pytest.mark.parametrize(("naming", "bounced"), [("seed", "customerio:email_bounced"), ("segment", "Email Bounced")])
+def test_the_table_begins_with_what_the_sources_send_as_they_call_it(naming: str, bounced: str) -> None:
+    Source.objects.create(name="mail", vendor="customerio", settings={"naming": naming, "signature_max_age": 3})
+    names = lines_of(started(person("editor")))
+    assert (len(names), bounced in names) == (12, True)
+
+
+def test_the_table_begins_with_what_came_in_too_newest_first() -> None:
+    source, now = Source.objects.create(name="website"), timezone.now()
+    Source.objects.create(name="surveys", vendor="surveys")
+    for number, (kind, name) in enumerate(
+        [("track", "Order Paid"), ("track", "Flow Viewed"), ("identify", ""), ("page", "Home"), ("track", "x" * 201)]
+    ):
+        event_of(source, 10 + number, type=kind, name=name, received_at=now - timedelta(hours=9 - number))
+    event_of(source, 20, name="Order Sent", received_at=now)
+    row = started(person("editor"))
+    assert lines_of(row) == ["Flow Viewed", "Flow Dismissed", "Response Submitted", "Order Sent", "Order Paid"]
+    assert set(row.rules.values_list("kind", "send", "send_as")) == {("track", True, "")}
+    page = person("editor").get(f"/connectors/{row.pk}/setup/events/").content.decode()
+    seen = re.findall(r'id="seen-rules-\d+">(?:<time [^>]+>)?([^<]*)<', page)
+    assert seen == ["8 h ago", "not yet", "not yet", "just now", "9 h ago"]
+
+
+def test_the_table_does_not_begin_with_hundreds_of_lines() -> None:
+    source = Source.objects.create(name="website")
+    for number in range(40):
+        event_of(source, number, name=f"E {number}")
+    assert len(lines_of(started(person("editor")))) == 30

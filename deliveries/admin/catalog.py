@@ -247,26 +247,15 @@ def _free_name(vendor: Vendor) -> str:
 
 
 def _default_mappings(connector: Connector, vendor: Vendor) -> None:
-    """The events that the sources are known to send, each to rename or switch off, and the channels that the service's
-    users usually have, on the fields that they usually stand in."""
-    for name in known_events():
+    """The events that come in, each to rename or switch off, and the channels that the service's users usually have, on
+    the fields that they usually stand in."""
+    for name in event_lines.usual():
         EventRule.objects.create(connector=connector, kind=EventKind.TRACK, name=name)
     for slug, _, field in vendor.channels:
         if slug in vendor.default_channels:
             ChannelMapping.objects.create(connector=connector, channel=slug, field=field)
     for slug, _, field in vendor.preferences:
         PreferenceMapping.objects.create(connector=connector, preference=slug, field=field)
-
-
-def known_events() -> list[str]:
-    """The names that the sources' services are known to send, where their settings leave the names as they are."""
-    names: dict[str, None] = {}
-    for source in Source.objects.all():
-        vendor = registry.get(source.vendor)
-        receive = vendor.receive if vendor else None
-        if receive and all(source.settings.get(one.name, one.default) == one.default for one in receive.settings):
-            names.update(dict.fromkeys(receive.known_events))
-    return list(names)
 
 
 def _summary(row: Connector, vendor: Vendor) -> dict[str, Any]:

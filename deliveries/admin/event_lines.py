@@ -12,6 +12,7 @@ from django.core.cache import cache
 from deliveries.models import Event
 from integrations import clashes, registry
 from integrations.clashes import Clash
+from integrations.models import EventRule, Source
 from integrations.selectors import Snapshot
 from integrations.tables import Table
 from integrations.types import ConnectorConfig, EventKind
@@ -19,6 +20,8 @@ from integrations.types import ConnectorConfig, EventKind
 KEPT = 15  # seconds: the preview asks at every pause in typing
 # The newest events. There is no index by name, and reading all events would take seconds at a million.
 LOOKED_AT = 5000
+MOST = 30  # lines that a new connector's table begins with
+LONGEST: int = EventRule._meta.get_field("name").max_length
 Key = tuple[int, str, str]
 
 
@@ -56,6 +59,21 @@ def _recent() -> Seen:
     for source, kind, name, at in rows:
         last[source, kind, name] = max(at, last.get((source, kind, name), at))
     return Seen(last, len(rows) < LOOKED_AT)
+
+
+def usual() -> list[str]:
+    """The events that a new connector's table begins with: those that the sources' services are known to send, as the
+    source's settings call them, and those that came in lately, newest first."""
+    names: dict[str, None] = {}
+    for source in Source.objects.all():
+        vendor = registry.get(source.vendor)
+        if vendor and (receive := vendor.receive):
+            others = receive.uses_other_names is not None and receive.uses_other_names(source.settings)
+            names.update(dict.fromkeys(receive.other_names if others else receive.known_events))
+    seen = recent().of(frozenset())
+    newest = sorted(((at, name) for (kind, name), at in seen.items() if kind == EventKind.TRACK), reverse=True)
+    names.update((name, None) for _, name in newest if 0 < len(name) <= LONGEST)
+    return list(names)[:MOST]
 
 
 def annotate(config: ConnectorConfig, lists: Mapping[str, Table], snapshot: Snapshot) -> list[Clash]:

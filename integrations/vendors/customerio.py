@@ -100,9 +100,11 @@ def event_name(document: Mapping[str, Json], source: SourceConfig) -> str:
         if not thing or not metric:
             raise Unmappable("This webhook has neither “event_type” nor “object_type” with “metric”.")
         key = f"{thing}_{metric}"
-    if source.settings.get("naming") != "segment":
-        return f"{PREFIX}{key}"
-    return in_segments_style(key)
+    return in_segments_style(key) if names_as_segment_does(source.settings) else f"{PREFIX}{key}"
+
+
+def names_as_segment_does(settings: Mapping[str, Json]) -> bool:
+    return settings.get("naming") == "segment"
 
 
 def in_segments_style(key: str) -> str:
@@ -175,5 +177,6 @@ VENDOR = Vendor(
         ),
         known_events={f"{PREFIX}{key}": words for key, words in MEANINGS.items()},
         other_names={in_segments_style(key): words for key, words in MEANINGS.items()},
+        uses_other_names=names_as_segment_does,
     ),
 )

@@ -191,7 +191,7 @@ def test_main_path_by_keyboard(page: Any, rows: Any, monkeypatch: pytest.MonkeyP
     press_on(at, "Turn on")
     at.wait_for_selector("text=is on.")
     row = Connector.objects.get(name="Practice service – production")
-    assert (row.status, [rule.name for rule in row.rules.all()]) == ("active", ["Flow Viewed"])
+    assert (row.status, [rule.name for rule in row.rules.all()]) == ("active", ["Response Submitted", "Flow Viewed"])
 
     now = timezone.now()
     accept_now(Accepted(rows.source.pk, now, [normalise.normalise(VIEWED, normalise.envelope(now, {}))]))
