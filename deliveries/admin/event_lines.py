@@ -21,7 +21,7 @@ KEPT = 15  # seconds: the preview asks at every pause in typing
 # The newest events. There is no index by name, and reading all events would take seconds at a million.
 LOOKED_AT = 5000
 MOST = 30  # lines that a new connector's table begins with
-LONGEST: int = EventRule._meta.get_field("name").max_length
+LONGEST = EventRule._meta.get_field("name").max_length or 0
 Key = tuple[int, str, str]
 
 
