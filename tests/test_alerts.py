@@ -95,6 +95,17 @@ def test_nobody_named_means_everybody_and_a_rule_may_name_some() -> None:
     assert told() == everybody
 
 
+def test_everybody_is_nobody_while_nobody_is_there() -> None:
+    def summaries() -> int:
+        return person("editor").get("/alerts/").content.decode().count("<summary>nobody yet<")
+
+    assert summaries() == len(problems.DEFAULTS)
+    target = add(kind="email", address="ops@example.com")
+    assert summaries() == 0
+    person("editor").post(f"/alerts/targets/{target.pk}/switch/")
+    assert summaries() == len(problems.DEFAULTS)
+
+
 def test_when_all_that_a_rule_names_are_off_everybody_else_is_told() -> None:
     ops, _ = (add(kind="email", address=f"{name}@example.com") for name in ("ops", "boss"))
     person("editor").post("/alerts/rules/", {**LIMITS, **ON, "to_silent": str(ops.pk)})

@@ -54,8 +54,12 @@ class AlertAdmin(PageAdmin):
         units = {kind.value: unit for kind, (_, _, unit) in problems.DEFAULTS.items()}
         targets = list(AlertTarget.objects.select_related("person"))
         shown = request.session.pop(NEW_SECRET, None)
+        named = {kind: _named(found[kind]) for kind in units}
+        everybody = "everybody" if any(target.enabled for target in targets) else "nobody yet"
         context = {
-            "rules": [(found[kind], unit, _told(found[kind]), _named(found[kind])) for kind, unit in units.items()],
+            "rules": [
+                (found[kind], unit, _names(named[kind]) or everybody, named[kind]) for kind, unit in units.items()
+            ],
             "own": [(rule, units[rule.kind], _told(rule)) for rule in own.prefetch_related("targets__person")],
             "what": [(kind.value, kind.label) for kind in problems.DEFAULTS if kind != AlertRule.Kind.SILENT],
             "connectors": Connector.objects.filter(archived_at=None).values_list("id", "name"),
