@@ -181,8 +181,7 @@ class ConsoleSite(AdminSite):
             answer["Retry-After"] = str(wait)
             return answer
         answer = super().login(request, extra_context)
-        let_in = request.method == "POST" and answer.status_code == 302
-        if let_in and request.user.has_perm("integrations.change_installation"):
+        if request.method == "POST" and answer.status_code == 302:
             installation.remember(request)
         return answer
 

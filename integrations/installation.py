@@ -83,8 +83,10 @@ def is_local(url: str) -> bool:
 
 
 def remember(request: HttpRequest) -> None:
-    """Called where an owner has just signed in. Writes only what is news: the first address of all, or the first one
-    that others can open too."""
+    """Called where somebody has just signed in or says whom to tell; an owner's address counts. Writes only what is
+    news: the first one of all, or the first one that others can open too."""
+    if not request.user.has_perm("integrations.change_installation"):
+        return
     found, row = address_of(request), Installation.current()
     if not row.address or (is_local(row.address) and not is_local(found)):
         row.address = found[:200]

@@ -85,6 +85,13 @@ def test_only_what_is_news_is_remembered_and_only_of_an_owner() -> None:
     assert Installation.objects.get().address == "https://testserver"
 
 
+def test_an_owner_who_is_signed_in_already_says_it_with_whom_to_tell() -> None:
+    data = {"kind": "email", "address": "a@example.com"}
+    for role, known in (("editor", 0), ("owner", 1)):
+        person(role).post("/alerts/targets/add/", data, headers={"host": "testserver:8443"})
+        assert Installation.objects.filter(address="http://testserver:8443").count() == known
+
+
 def test_a_name_that_is_not_ours_is_not_remembered() -> None:
     User.objects.create_user("owner@example.com", PASSWORD, name="o", role="owner")
     data = {"username": "owner@example.com", "password": PASSWORD}

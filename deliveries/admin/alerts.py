@@ -18,7 +18,7 @@ from deliveries import problems, recipients
 from deliveries.admin import listing
 from deliveries.alarm import AlertRule, AlertTarget
 from deliveries.alerts import send_test
-from integrations import history
+from integrations import history, installation
 from integrations.admin.pages import PageAdmin, changes
 from integrations.models import Connector
 from integrations.secrets import decrypt, encrypt
@@ -150,6 +150,7 @@ class AlertAdmin(PageAdmin):
             return redirect(self.link("changelist"))
         target = AlertTarget.objects.create(kind=kind, **values)
         history.record(request.user, target, f"Added the alert target {target}")
+        installation.remember(request)
         messages.success(request, f"{target} is told from now on. Send a test alert to be sure.")
         return redirect(self.link("changelist"))
 
