@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import password_validation
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -15,6 +16,7 @@ from config import twostep
 from config.devices import Authenticator
 from config.models import ApiToken, User
 from config.roles import Role
+from deliveries.alarm import AlertTarget
 from integrations import history
 from integrations.admin.pages import PageAdmin, changes, demand
 from integrations.secrets import decrypt, encrypt
@@ -98,9 +100,16 @@ class PersonAdmin(PageAdmin):
         people = User.objects.order_by("name", "email")
         if role := request.GET.get("role", ""):
             people = people.filter(role=role)
-        return self.show(
-            request, "console/people.html", "People", people=people, secured=secured, roles=Role.choices, role=role
-        )
+        working = ApiToken.objects.filter(revoked_at=None).order_by().values_list("created_by")
+        context: dict[str, Any] = {
+            "people": people,
+            "secured": secured,
+            "told": set(AlertTarget.objects.filter(enabled=True).values_list("person_id", flat=True)),
+            "tokens": dict(working.annotate(Count("id"))),
+            "roles": Role.choices,
+            "role": role,
+        }
+        return self.show(request, "console/people.html", "People", **context)
 
     @changes("config.change_user")
     def reset_two_step(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -80,7 +80,7 @@ def deliveries(filters: Filters) -> QuerySet[Delivery]:
     return _between(rows, "created_at", wanted)
 
 
-def newest_of(connector_id: int) -> QuerySet[Delivery]:
+def newest_of(connector_id: int | OuterRef) -> QuerySet[Delivery]:
     """One connector's deliveries, newest first, by the index of just that. Asked with "=", PostgreSQL rather walks all
     deliveries backwards until it has met enough of this connector's: seconds, where it has few."""
     mine = Delivery.objects.filter(connector_id__gte=connector_id, connector_id__lte=connector_id)

@@ -13,19 +13,23 @@ from uuid import uuid4
 
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from deliveries import books, hold, queue, tally
 from deliveries.accept import Accepted, accept_now
 from deliveries.alarm import Problem
 from deliveries.core import normalise
+from deliveries.counting import Counted, at_most, some
 from deliveries.engine.writing import write_transaction
 from deliveries.lifeline import stopping
+from deliveries.log import newest_of
 from deliveries.models import Attempt, Delivery, Event, Lane, Replay
 from deliveries.tally import Tally
 from integrations.history import Change
 from integrations.models import Connector, EventRule, Source
+from integrations.templatetags.console import plural
 
 SOURCE = "Practice website"
 SECONDS = 60  # one event in each of them, then …
@@ -38,6 +42,15 @@ NAMES = ("Flow Viewed", "Response Submitted", "Flow Dismissed")
 
 def loaded() -> bool:
     return _sources().exists()
+
+
+def loss() -> str:
+    """What goes with the practice data, in words; "" where none is loaded. One query, because every page says it."""
+    connectors = Connector.objects.filter(vendor="practice")
+    each = connectors.annotate(count=Counted(some(newest_of(OuterRef("pk")))))
+    total = each.values("vendor").annotate(total=Sum("count")).values("total")
+    found = _sources().values_list(Counted(connectors.values("pk")), Coalesce(Subquery(total), 0)).first()
+    return f"{plural(found[0], 'connector')} and {at_most(found[1], 'delivery')}" if found else ""
 
 
 def _sources() -> QuerySet[Source]:

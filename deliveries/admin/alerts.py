@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -51,6 +52,7 @@ class AlertAdmin(PageAdmin):
         found = problems.rules()
         prefetch_related_objects([rule for rule in found.values() if rule.pk], "targets__person")
         own = AlertRule.objects.exclude(connector=None).select_related("connector").order_by("connector__name", "kind")
+        own = own.prefetch_related("targets__person")
         units = {kind.value: unit for kind, (_, _, unit) in problems.DEFAULTS.items()}
         targets = list(AlertTarget.objects.select_related("person"))
         shown = request.session.pop(NEW_SECRET, None)
@@ -60,7 +62,8 @@ class AlertAdmin(PageAdmin):
             "rules": [
                 (found[kind], unit, _names(named[kind]) or everybody, named[kind]) for kind, unit in units.items()
             ],
-            "own": [(rule, units[rule.kind], _told(rule)) for rule in own.prefetch_related("targets__person")],
+            "own": [(rule, units[rule.kind], _told(rule), found[rule.kind]) for rule in own],
+            "named": Counter(target.pk for rule in (*found.values(), *own) for target in _named(rule)),
             "what": [(kind.value, kind.label) for kind in problems.DEFAULTS if kind != AlertRule.Kind.SILENT],
             "connectors": Connector.objects.filter(archived_at=None).values_list("id", "name"),
             "targets": targets,

@@ -5,31 +5,23 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Case, CharField, Count, IntegerField, Min, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, CharField, Count, Min, Q, Value, When
 from django.db.models.functions import Cast, Concat
 
 from deliveries import pace, release
+from deliveries.counting import Counted, at_most, some
 from deliveries.hold import age
 from deliveries.log import OPEN, UNUSUAL, Among, newest_of
 from deliveries.models import Delivery, Status
 from integrations.models import Connector
-from integrations.templatetags.console import plural
 
 AGES = (1, 6, 24, 48, 72, 120)  # hours
-MOST = 10_000  # counted up to here: "more than 10 000"
 MOST_OF_PEOPLE = 5000  # held deliveries whose people are told apart: each asks for its event
 PERSON = Case(
     When(~Q(event__user_id=""), Concat(Value("u"), "event__user_id")),
     When(~Q(event__anonymous_id=""), Concat(Value("a"), "event__anonymous_id")),
     default=Concat(Value("-"), Cast("id", CharField())),
 )
-
-
-class Counted(Subquery):
-    """How many rows there are, as one column of a query. What is cut with a slice is counted no further."""
-
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
-    output_field = IntegerField()
 
 
 def held_of(connector: Connector, now: datetime) -> dict[str, Any]:
@@ -73,7 +65,7 @@ def losses_of(connector: Connector, held: int) -> dict[str, Any]:
     mine = Delivery.objects.filter(connector=connector)
     waiting = mine.filter(Among(OPEN), status__in=[Status.WAITING, Status.RETRYING])
     people = mine.filter(Among(UNUSUAL), status=Status.HELD).annotate(person=PERSON).values("person").distinct()
-    counted = {"waiting": Counted(_some(waiting)), "log": Counted(_some(newest_of(connector.pk)))}
+    counted = {"waiting": Counted(some(waiting)), "log": Counted(some(newest_of(connector.pk)))}
     if 0 < held <= MOST_OF_PEOPLE:
         counted["people"] = Counted(people)
     found: dict[str, Any] = dict(Connector.objects.filter(pk=connector.pk).values(**counted).get())
@@ -82,15 +74,6 @@ def losses_of(connector: Connector, held: int) -> dict[str, Any]:
         "kept": at_most(found["log"], "delivery"),
         "older": held - found["people"] if "people" in found else None,
     }
-
-
-def _some(rows: QuerySet[Delivery]) -> QuerySet[Delivery, Any]:
-    return rows.values("id")[: MOST + 1]
-
-
-def at_most(count: int, noun: str) -> str:
-    """ "1 204 deliveries", "more than 10 000 deliveries"."""
-    return plural(count, noun) if count <= MOST else f"more than {plural(MOST, noun)}"
 
 
 def is_lately(moment: datetime | None, now: datetime) -> bool:

@@ -13,11 +13,13 @@ from integrations.models import Connector
 
 @dataclass(frozen=True)
 class Covered:
-    """``own`` is the id of the connector's own rule, None where the usual one counts; ``told`` who hears of it."""
+    """``usual`` is the limit for all connectors, ``own`` the id of the connector's own rule, None where it has none;
+    ``told`` is who hears of it."""
 
     kind: str
     what: str
     limit: int
+    usual: int
     counts: bool
     unit: str
     on: bool
@@ -40,7 +42,15 @@ def of(connector: Connector) -> list[Covered]:
             names = [str(target.person or target.name) for target in told]
             lines.append(
                 Covered(
-                    kind.value, str(rule), rule.limit, rule.counts, unit, rule.enabled, own.pk if own else None, names
+                    kind.value,
+                    str(rule),
+                    rule.limit,
+                    usual.limit,
+                    rule.counts,
+                    unit,
+                    rule.enabled,
+                    own.pk if own else None,
+                    names,
                 )
             )
     return lines

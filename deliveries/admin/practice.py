@@ -20,10 +20,11 @@ LOOK_ON = "integrations.operate_connector"  # sends one more event, as a test do
 
 def context(request: HttpRequest) -> dict[str, Any]:
     """What the banner of every page needs."""
-    if not request.user.is_authenticated or not practice.loaded():
+    if not request.user.is_authenticated or not (loss := practice.loss()):
         return {}
     return {
         "practice_data": True,
+        "practice_loss": loss,
         "practice_remove_url": reverse("admin:practice_remove") if request.user.has_perm(PERMISSION) else "",
         "practice_tick_url": reverse("admin:practice_tick") if request.user.has_perm(LOOK_ON) else "",
         "practice_every": practice.EVERY,

@@ -48,7 +48,8 @@ class ReplayAdmin(PageAdmin):
             found = listing.page(_filtered(request.GET, names), request.GET)
         except ValueError as mistake:  # from the newest one of all, then
             found, error = listing.page(Replay.objects.all(), {}), str(mistake)
-        shown = [{**row, "what": in_words(row["filters"], names)} for row in replay.progress_of(found.rows)]
+        rows = replay.progress_of(found.rows)
+        shown = [{**row, "what": in_words(row["filters"], names), "left": _left(row)} for row in rows]
         context = {
             "states": Replay.State.choices,
             "connectors": sorted(names.items(), key=lambda one: one[1].lower()),
@@ -127,7 +128,13 @@ class ReplayAdmin(PageAdmin):
 def _progress(row: Replay) -> dict[str, Any]:
     now = replay.progress(row)
     ended = now["delivered"] + now["failed"] + now["skipped"]
-    return {"now": now, "ended": ended, "running": now["state"] in (Replay.State.PREPARING, Replay.State.RUNNING)}
+    running = now["state"] in (Replay.State.PREPARING, Replay.State.RUNNING)
+    return {"now": now, "ended": ended, "left": _left(now), "running": running}
+
+
+def _left(now: Mapping[str, Any]) -> int:
+    """How many are not sent yet: they would be left out if it were stopped."""
+    return max(0, now["total"] - now["delivered"] - now["failed"] - now["skipped"])
 
 
 def replay_filters(params: Mapping[str, str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django import forms
@@ -13,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect
 from integrations import history, registry
 from integrations.admin.pages import PageAdmin, changes, demand
 from integrations.fields import NO_ADDRESS
-from integrations.models import RegionEndpoint
+from integrations.models import Connector, RegionEndpoint
 
 
 class AddressForm(forms.ModelForm):
@@ -49,7 +50,9 @@ class RegionEndpointAdmin(PageAdmin):
     )
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
-        return self.show(request, "console/addresses.html", "Service addresses", rows=RegionEndpoint.objects.all())
+        rows = RegionEndpoint.objects.all()
+        used = Counter(Connector.objects.exclude(region=None).values_list("region_id", flat=True))
+        return self.show(request, "console/addresses.html", "Service addresses", rows=rows, used=used)
 
     def form_page(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
         """Only for rows that people made: a change to a built-in one would be undone at the next start."""
@@ -76,5 +79,6 @@ class RegionEndpointAdmin(PageAdmin):
         except ProtectedError:
             messages.error(request, f"{row.label} is used by a connector. Choose another region there first.")
         else:
+            history.record(request.user, row, f"Removed the address {row}")
             messages.success(request, f"{row.label} is removed.")
         return redirect(self.link("changelist"))
