@@ -90,14 +90,14 @@ def at(client: Client, address: str) -> Page | None:
 
 
 def walk(client: Client) -> Iterator[Page]:
-    """Every page that a link leads to, from the overview on; of a list's filters one of each kind, at most two at a
+    """Every page that a link leads to, from the overview on; of a list's filters one of each kind, at most three at a
     time."""
     waiting, known = ["/"], set[Any]()
     while waiting:
         address = waiting.pop(0)
         parts = urlsplit(address)
         names = tuple(sorted(dict(parse_qsl(parts.query))))
-        if parts.netloc or (parts.path, names) in known or len(names) > 2 or NOT_OPENED.search(parts.path):
+        if parts.netloc or (parts.path, names) in known or len(names) > 3 or NOT_OPENED.search(parts.path):
             continue
         known.add((parts.path, names))
         if page := at(client, address):
