@@ -175,6 +175,7 @@ class Vendor:
     ``deduplicates`` says whether the service drops a repeated message id by itself, ``remembers_ids`` for how long
     after the first (whole hours), as far as its documentation promises; None where it does not say. Past that a replay
     may reach a person twice, and its preview counts what is that old.
+    ``backdates``: it files an event under the time when it happened, however late that comes in.
     ``look_at`` is where in the service a test event shows, ``not_there`` what to look at next where it does not.
     """
 
@@ -195,6 +196,7 @@ class Vendor:
     max_concurrency: int | None = None
     deduplicates: bool = True
     remembers_ids: timedelta | None = None
+    backdates: bool = False
     receive: Receive | None = None
     check_credentials: CredentialCheck | None = None
     test_event: Mapping[str, Json] = field(default_factory=dict)

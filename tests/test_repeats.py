@@ -148,6 +148,18 @@ def test_of_more_than_were_looked_at_the_older_ones_may_be_too_old(monkeypatch: 
     assert "older than" not in page("/replays/new/?event=Order&cause=key_refused")
 
 
+def test_what_is_a_week_old_is_looked_for_under_its_own_time() -> None:
+    words = "Segment keeps the time at which an event happened: look for the oldest under"
+    to, other = service("segment"), service("novu")
+    old = event("Old", received_at=NOW - timedelta(days=8))
+    failed(to, WITHIN, event=event("New", received_at=NOW - timedelta(days=6)))
+    failed(other, WITHIN, event=event("Other", received_at=NOW - timedelta(days=8)))
+    assert words not in page(f"/replays/new/?connector={to.pk}")
+    assert "keeps the time" not in page(f"/replays/new/?connector={other.pk}")
+    failed(to, WITHIN, event=old)
+    assert words in page(f"/replays/new/?connector={to.pk}")
+
+
 def test_where_none_of_the_newest_needs_it_the_older_ones_can_be_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deliveries.admin.replays.LOOKED_AT", 1)
     to = service("segment")

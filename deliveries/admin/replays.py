@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -28,6 +29,7 @@ FILTERS = ("state", "connector", "cause", "range", "since", "until")
 REPLAYED = tuple(code for code in words.REASONS if code not in (Cause.PAUSED, Cause.ERASED))
 LOOKED_AT = 2000  # of more than these the preview says only that they are more, in a fifth of a second
 CHOICES = ("as_sent", "include_delivered")
+LONG_AGO = timedelta(days=7)
 BOUNDS = {"since": "created_at__gte", "until": "created_at__lt"}
 
 
@@ -80,11 +82,10 @@ class ReplayAdmin(PageAdmin):
         # Where statuses or causes are named, a tick for delivered ones would change nothing.
         context["tells_delivered"] = not {"status", "cause"} & filters.keys()
         context["unwell"] = any(badge.code == "not_working" and not well for _, badge, well in context["health"])
-        context["duplicates"] = [
-            row.name
-            for row in connectors
-            if (vendor := registry.get(row.vendor)) is not None and not vendor.deduplicates
-        ]
+        vendors = [(row, vendor) for row in connectors if (vendor := registry.get(row.vendor)) is not None]
+        context["duplicates"] = [row.name for row, vendor in vendors if not vendor.deduplicates]
+        if preview["oldest"] and preview["oldest"] < timezone.now() - LONG_AGO:
+            context["backdating"] = sorted({vendor.label for _, vendor in vendors if vendor.backdates})
         return self.show(request, "console/replay_new.html", _title(preview), **context)
 
     @changes("deliveries.replay_delivery")

@@ -220,6 +220,7 @@ VENDOR = Vendor(
     # "Handling Duplicate Data": Segment keeps the message ids of at least 24 hours.
     # https://segment.com/docs/guides/duplicate-data/
     remembers_ids=timedelta(hours=24),
+    backdates=True,
     check_credentials=CredentialCheck(request=settings_document, judge=judge_settings_document),
     receive=Receive(
         path="/connector/segment",

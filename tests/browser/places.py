@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -11,7 +12,7 @@ from django_otp.oath import TOTP
 
 from config.devices import Authenticator
 from deliveries.admin.catalog import steps_for
-from deliveries.models import Delivery, Resumption, Trial
+from deliveries.models import Delivery, Event, Resumption, Trial
 from integrations import history, registry
 from integrations.configuration import export_document
 from integrations.models import Connector, Source
@@ -43,6 +44,10 @@ def of_traffic(m: Any) -> dict[str, tuple[str, Step | None]]:
     for one, status in ((skipped, "delivered"), (m.delivered, "delivered"), (retrying, "waiting")):
         delivery_of(one.event, m.connector, status, replay_of=one, replay=m.replay)
     Delivery.objects.filter(pk=m.failed.pk).update(detail="Invalid key")
+    old = delivery_of(event_of(m.source, 6), m.connector, "failed", "gave_up", attempts=9)
+    long_ago = timezone.now() - timedelta(days=8)
+    Delivery.objects.filter(pk=old.pk).update(created_at=long_ago, finished_at=long_ago)
+    Event.objects.filter(pk=old.event_id).update(received_at=long_ago)
     m.replay.made, m.replay.up_to_id = 3, 2**40
     m.replay.filters = {"status": "failed", "cause": "key_refused"}
     m.replay.created_by = "Ann"
@@ -64,6 +69,7 @@ def of_traffic(m: Any) -> dict[str, tuple[str, Step | None]]:
         "replays": ("/replays/", None),
         "replay": (f"/replays/{m.replay.pk}/", None),
         "replay-new": ("/replays/new/?status=failed", None),
+        "replay-delivered": ("/replays/new/?range=24h&include_delivered=on", None),
         "replay-none": ("/replays/new/?status=failed&q=nobody", None),
         "problems": ("/problems/", None),
         "problems-ended": ("/problems/?view=ended", None),

@@ -17,6 +17,7 @@ from deliveries.engine.drain import Drain
 from deliveries.models import Delivery, Resumption
 from integrations.models import Connector
 from tests.browser.conftest import LOOKS, PASSWORD
+from tests.browser.visiting import Visit
 from tests.console import attempt_of, delivery_of, event_of, person
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
@@ -26,7 +27,6 @@ PIECES = {
     *("jobs_live", "integrations_connector_preview_new", "integrations_connector_resuming"),
     "deliveries_delivery_result",
 }
-KILOBYTES, REQUESTS = 150, 12
 VIEWED = {"type": "track", "event": "Flow Viewed", "userId": "user_1", "messageId": "viewed-1"}
 
 
@@ -56,52 +56,9 @@ def under_way(m: Any) -> list[str]:
     return [f"/deliveries/{m.failed.pk}/?replayed={again.pk}", f"/connectors/{m.paused.pk}/"]
 
 
-# What is wrong with the page as it stands: controls and rows that only a mouse reaches.
-FOR_THE_MOUSE_ONLY = """[
-    ...[...document.querySelectorAll('[onclick], [role=button]')].filter(e => e.tabIndex < 0),
-    ...[...document.querySelectorAll('tr[data-href]')].filter(r => !r.querySelector('a[href]')),
-].map(e => e.outerHTML.slice(0, 160))"""
-TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-AXE = """axe.run({resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})
-    .then(result => result.violations.map(v => [v.id, v.nodes.slice(0, 3).map(n => n.html.slice(0, 160))]))"""
-
-
-class Visit:
-    """Opens one page after the other, each as on the first visit, and keeps what is wrong with it. What it weighs is
-    the same in every look, and asked in one of them."""
-
-    def __init__(self, context: Any, axe: str, look: str) -> None:
-        self.page, self.axe, self.weighs = context.new_page(), axe, look == "light"
-        self.wrong: dict[str, Any] = {}
-        self.weights: list[int] = []
-        self.page.on("response", lambda answer: self.weights.append(len(answer.body())))
-        context.new_cdp_session(self.page).send("Network.setCacheDisabled", {"cacheDisabled": True})
-
-    def to(self, address: str, status: int = 200) -> None:
-        self.weights.clear()
-        wrong = []
-        answer = self.page.goto(address)
-        if answer.status != status:
-            wrong.append(f"answers {answer.status}")
-        if (pixels := self.page.evaluate(TOO_WIDE)) > 0:
-            wrong.append(f"is {pixels} pixels too wide")
-        wrong += self.page.evaluate(FOR_THE_MOUSE_ONLY)
-        if self.axe:  # run by the debugger, which the page's policy does not bind; the policy stays as it is
-            self.page.evaluate(self.axe)
-            wrong += self.page.evaluate(AXE)
-        if self.weighs:
-            self.page.wait_for_load_state("networkidle")
-        if sum(self.weights) > KILOBYTES * 1000:
-            wrong.append(f"weighs {sum(self.weights)} bytes")
-        if len(self.weights) > REQUESTS:
-            wrong.append(f"makes {len(self.weights)} requests")
-        if wrong:
-            self.wrong[address] = wrong
-
-
 @pytest.mark.parametrize("look", LOOKS)
 def test_every_page_is_accessible_light_and_fits(page: Any, live_server: Any, rows: Any, axe: str, look: str) -> None:
-    visit = Visit(page(look).context, axe, look)
+    visit = Visit(page(look).context, axe, weighs=look == "light")
     for address in [*addresses(rows), *under_way(rows)]:
         visit.to(live_server.url + address)
     visit.to(f"{live_server.url}/nowhere/", 404)
@@ -110,7 +67,7 @@ def test_every_page_is_accessible_light_and_fits(page: Any, live_server: Any, ro
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_so_is_what_is_seen_before_signing_in(page: Any, live_server: Any, rows: Any, axe: str, look: str) -> None:
-    visit = Visit(page(look, "/login/", signed_in=False).context, axe, look)
+    visit = Visit(page(look, "/login/", signed_in=False).context, axe, weighs=look == "light")
     visit.to(f"{live_server.url}/login/?next=/problems/")
     visit.to(f"{live_server.url}/setup/used/", 410)
     User.objects.all().delete()
