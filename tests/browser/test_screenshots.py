@@ -12,7 +12,7 @@ from config.models import SetupLink, User
 from deliveries import practice
 from deliveries.admin import books
 from integrations import selectors
-from integrations.models import Connector
+from integrations.models import Connector, EventRule
 from integrations.secrets import UnreadableSecret
 from tests.browser.extremes import of_extremes, of_jobs, of_mistakes
 from tests.browser.places import of_connections, of_settings, of_traffic, presses
@@ -83,6 +83,8 @@ def test_pictures_of_tests(page: Any, live_server: Any, rows: Any, look: str) ->
 @LOOKS
 @pytest.mark.answers("/people/", "/find/?q=user_1", "/test/")
 def test_pictures_for_a_viewer(page: Any, live_server: Any, rows: Any, look: str) -> None:
+    for name, send in (("Flow Viewed", False), ("Response Submitted", True)):
+        EventRule.objects.create(connector=rows.connector, kind="track", name=name, send=send)
     opened = page(look)
     viewer = person("viewer").cookies["sessionid"].value
     opened.context.add_cookies([{"name": "sessionid", "value": viewer, "url": live_server.url}])

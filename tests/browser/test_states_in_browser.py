@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from integrations import registry
-from integrations.models import Connector
+from integrations.models import Connector, EventRule
 from tests.browser.extremes import of_extremes, of_mistakes
 from tests.browser.places import Step, of_connections, of_settings, of_traffic
 from tests.browser.visiting import Visit
@@ -53,9 +53,14 @@ def test_what_a_viewer_sees(page: Any, live_server: Any, rows: Any, axe: str) ->
     context = page("dark").context
     viewer = person("viewer").cookies["sessionid"].value
     context.add_cookies([{"name": "sessionid", "value": viewer, "url": live_server.url}])
+    EventRule.objects.create(connector=rows.connector, kind="track", name="Flow Viewed", send=False)
     visit = Visit(context, axe)
     own = (f"deliveries/{rows.failed.pk}/", f"events/{rows.failed.event_id}/", f"connectors/{rows.connector.pk}/")
     more = (f"problems/{rows.problem.pk}/", f"replays/{rows.replay.pk}/", f"sources/{rows.source.pk}/")
     for address in (*VIEWED, *own, *more):
         visit.to(f"{live_server.url}/{address}")
     assert visit.wrong == {}
+    visit.page.goto(f"{live_server.url}/connectors/{rows.connector.pk}/")
+    assert visit.page.locator("#rules .switch").is_visible()
+    assert not visit.page.locator("#rules th", has_text="Remove").is_visible()
+    assert not visit.page.locator("#rules td[data-label=Remove]").first.is_visible()
