@@ -123,6 +123,8 @@ def _set_aside(facts: Facts) -> Health | None:
     """Not judged by its deliveries: somebody paused or switched it off, or it has not begun."""
     if facts.draft:
         return Health(code="not_set_up", why="It has not been turned on yet.")
+    if facts.status == Connector.Status.PAUSED and facts.by == SERVER:
+        return Health(code="paused", word="Stopped", why=_by_a_person("Stopped", facts))
     if facts.status == Connector.Status.PAUSED:
         return Health(code="paused", why=_by_a_person("Paused", facts))
     if facts.status == Connector.Status.OFF:

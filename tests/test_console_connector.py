@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -142,3 +143,49 @@ def test_a_test_alert_of_its_own_rule_goes_to_whom_that_names(m: Any) -> None:
     assert len(mail.outbox) == 3
     assert "Test alert" not in person("viewer").get(f"/connectors/{m.connector.pk}/").content.decode()
     assert "Test alert" in client.get(f"/connectors/{m.connector.pk}/").content.decode()
+
+
+# --- What stands at the top, and beside the mapping -------------------------------------------------------------------
+
+
+def test_the_head_says_when_it_delivered_last(m: Any) -> None:
+    head = r'<div class="sub">Segment( · last delivered <time [^>]+>just now</time>)?'
+    found = [
+        re.search(head, person("viewer").get(f"/connectors/{pk}/").content.decode())
+        for pk in (m.connector.pk, m.draft.pk)
+    ]
+    assert [bool(one and one[1]) for one in found] == [True, False]
+
+
+def test_one_that_stopped_by_itself_says_so_and_not_that_it_is_paused(m: Any) -> None:
+    stopped = {"status": "paused", "status_by": "Signalbox", "status_reason": "The key was refused 20 times in a row."}
+    Connector.objects.filter(pk=m.connector.pk).update(**stopped, status_at=timezone.now())
+    html = person("viewer").get(f"/connectors/{m.connector.pk}/").content.decode()
+    assert '<span class="pill paused">Stopped</span>' in html
+    assert "<strong>Stopped by Signalbox, " in html
+    assert "The key was refused 20 times in a row." in html
+    assert '<span class="pill paused">Stopped</span>' in person("viewer").get("/connectors/").content.decode()
+    Connector.objects.filter(pk=m.connector.pk).update(status_by="Ann")
+    cache.clear()
+    html = person("viewer").get(f"/connectors/{m.connector.pk}/").content.decode()
+    assert '<span class="pill paused">Paused</span>' in html
+    assert "<strong>Paused by Ann, " in html
+
+
+def test_beside_the_mapping_stands_that_it_counts_from_now_on(m: Any) -> None:
+    to = Connector.objects.create(name="To", vendor="suprsend", status_at=timezone.now())
+    note = '<p class="banner warn"><span>Changes count from now on.'
+    button = 'form="identifies">Replay past identify events</button>'
+    pages = {
+        role: person(role).get(f"/connectors/{to.pk}/").content.decode() for role in ("viewer", "operator", "editor")
+    }
+    assert {role: (note in html, html.count(button)) for role, html in pages.items()} == {
+        "viewer": (True, 0),
+        "operator": (True, 1),
+        "editor": (True, 1),
+    }
+    operators = pages["operator"]
+    assert operators.index(button) > operators.index("</fieldset><aside>")  # what is in the fieldset cannot be pressed
+    draft = Connector.objects.create(name="Draft to", vendor="suprsend", status="off")
+    html = person("editor").get(f"/connectors/{draft.pk}/setup/mapping/").content.decode()
+    assert (note in html, html.count(button)) == (True, 0)

@@ -31,6 +31,7 @@ from integrations.templatetags.console import plural
 
 OPERATE = "integrations.operate_connector"
 CHANGE = "integrations.change_connector"
+REPLAY = "deliveries.replay_delivery"
 
 
 @admin.register(Connector)
@@ -80,6 +81,8 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             "changes": (changed := list(history.of(connector))),
             "draft": badges.is_draft(connector),
             "own_alerts": own_alerts.of(connector),
+            "last_delivered": report.last_delivered_at,
+            "offers_identifies": not badges.is_draft(connector) and request.user.has_perm(REPLAY),
             "read_only": not request.user.has_perm(CHANGE),
             "hold_days": settings.HOLD_DAYS,
             "fields": self.seen_fields(request, connector, lists),
