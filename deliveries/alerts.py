@@ -12,11 +12,10 @@ from django.core.mail import send_mail
 from django.utils import timezone
 from standardwebhooks import Webhook
 
-from deliveries import recipients
+from deliveries import explained, recipients
 from deliveries.alarm import AlertTarget, Problem
-from deliveries.core import causes, problem_words
 from deliveries.engine.send import Sender, SendFailed
-from integrations import clock, installation, registry
+from integrations import clock, installation
 from integrations.types import OutgoingRequest
 
 log = logging.getLogger("signalbox.alerts")
@@ -27,10 +26,8 @@ FIRST = {"opened": "Problem", "reminder": "Still a problem", "ended": "Solved"}
 def tell(problem: Problem, what: str) -> None:
     """To whom its rule names. Never raises: a problem stays on its page whatever becomes of the messages."""
     title = f"{FIRST[what]}: {problem.title}"
-    with clock.told_in(installation.zone()):
-        sentences = _sentences(problem)
     seen = "Seen once." if problem.count == 1 else f"Seen {problem.count:,} times."
-    text = f"{title}\n\n{sentences}\n\n{seen}{_links(problem)}"
+    text = f"{title}\n\n{_sentences(problem, what)}\n\n{seen}{_links(problem)}"
     for target in recipients.of(problem.kind, problem.connector_id):
         send(target, title, text, {"type": f"problem.{what}", "problem": _document(problem)})
 
@@ -83,23 +80,14 @@ def _post(target: AlertTarget, document: dict[str, object]) -> None:
         raise ValueError(f"It answered {answer.status}: {answer.text[:150]}")
 
 
-def _sentences(problem: Problem) -> str:
-    if said := problem_words.of(problem.kind, problem.opened_at, clock.say):
+def _sentences(problem: Problem, what: str) -> str:
+    """As on the problem's page."""
+    with clock.told_in(installation.zone()):
+        said = explained.of_problem(problem, timezone.now())
+    if what != "ended":
         return f"{said.headline} {said.explanation}\nWhat to do: {said.what_to_do}"
-    if problem.connector is None:
-        return ""
-    if not problem.cause:
-        return f"Look at {problem.connector.name}."
-    vendor = registry.get(problem.connector.vendor)
-    said = causes.explain(
-        "failed",
-        problem.cause,
-        vendor=problem.connector.vendor,
-        vendor_label=vendor.label if vendor else problem.connector.vendor,
-        connector_name=problem.connector.name,
-        detail=problem.sample.detail if problem.sample else "",
-    ).of_many()
-    return f"{said.headline} {said.explanation}\nWhat to do: {said.what_to_do}"
+    missed = " What failed meanwhile can be replayed from its page." if problem.cause else ""
+    return f"Nothing has to be done: this is over. It was: {said.headline}{missed}"
 
 
 def _links(problem: Problem) -> str:

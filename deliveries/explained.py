@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import orjson
 
 from deliveries import since
-from deliveries.core import causes, retry
+from deliveries.alarm import Problem
+from deliveries.core import causes, problem_words, retry
 from deliveries.core.named_field import named_field
 from deliveries.models import Attempt, Delivery
 from integrations import clock, registry
@@ -48,6 +49,22 @@ def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> ca
     if whose := since.words(delivery, now):
         said = replace(said, explanation=f"{said.explanation} {whose}")
     return said
+
+
+def of_problem(problem: Problem, now: datetime) -> causes.Explanation:
+    """What is wrong, why and what to do: in the words of its kind, else as of the delivery it was opened for."""
+    sample, connector = problem.sample, problem.connector
+    if sample is not None and connector is not None:
+        sample.connector = connector
+        return sentences(sample, list(sample.log.all()), now).of_many()
+    if said := problem_words.of(problem.kind, problem.opened_at, clock.say):
+        return said
+    slug = connector.vendor if connector else ""
+    vendor = registry.get(slug)
+    name = connector.name if connector else ""
+    label = vendor.label if vendor else slug
+    # That delivery is gone, as its time was over.
+    return causes.explain("failed", problem.cause, vendor=slug, vendor_label=label, connector_name=name).of_many()
 
 
 def most_tries(policy: str | list[float]) -> int:

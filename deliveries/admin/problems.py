@@ -15,8 +15,6 @@ from django.utils import timezone
 from deliveries import explained, log
 from deliveries.admin import listing, words
 from deliveries.alarm import AlertRule, Problem
-from deliveries.core import problem_words
-from integrations import clock
 from integrations.admin.pages import PageAdmin, changes
 
 OPERATE = "integrations.operate_connector"
@@ -58,10 +56,7 @@ class ProblemAdmin(PageAdmin):
 
     def page(self, request: HttpRequest, pk: int) -> HttpResponse:
         problem = get_object_or_404(Problem.objects.select_related("connector", "sample__event"), pk=pk)
-        said = problem_words.of(problem.kind, problem.opened_at, clock.say)
-        if problem.sample is not None and problem.connector is not None:
-            problem.sample.connector = problem.connector
-            said = explained.sentences(problem.sample, list(problem.sample.log.all()), timezone.now()).of_many()
+        said = explained.of_problem(problem, timezone.now())
         crumbs = [("Problems", self.link("changelist"))]
         return self.show(request, "console/problem.html", problem.title, problem=problem, said=said, crumbs=crumbs)
 

@@ -19,6 +19,26 @@ OF_KIND = {
         "Open the books to see which day it is. If nobody touched the database, tell whoever runs Signalbox, and keep "
         "the database as it is until they have looked.",
     ),
+    "overdue": Explanation(
+        "Deliveries wait longer than they should.",
+        "They are due and not sent yet: the service answers slowly or not at all, the connector's speed limit is below "
+        "what comes in, or the workers have too much to do. Nothing is lost; each is sent when its turn comes.",
+        "Open the connector: see what the service answers, and whether its speed limit is too low. If all connectors "
+        "wait, have whoever runs Signalbox start more workers.",
+    ),
+    "held": Explanation(
+        "Held events will soon be too old.",
+        "While a connector is paused its events are kept, but not for ever: the oldest come near the age at which they "
+        "are dropped.",
+        "Open the connector, and resume it or decide what becomes of what is held.",
+    ),
+    "quiet": Explanation(
+        "Nothing arrives any more.",
+        "Events came in for this connector before, and for the time that is set under Alerts none has. The service is "
+        "not the reason: there was nothing to send.",
+        "Look at the sources of this connector: whether the website or app still sends, and whether its write key "
+        "works. If it is meant to be quiet, raise the limit under Alerts or switch that alert off.",
+    ),
     "stopping": Explanation(
         "It will stop by itself at {time} if this goes on.",
         "Our key was refused 20 times in a row. So that no more events fail, it rests: they wait, their tries "
