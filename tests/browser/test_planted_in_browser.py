@@ -9,7 +9,8 @@ from django.core.cache import cache
 
 from integrations import selectors
 from tests import planting
-from tests.browser.test_console_in_browser import TOO_WIDE, addresses
+from tests.browser.test_console_in_browser import addresses
+from tests.browser.visiting import TOO_WIDE
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 
