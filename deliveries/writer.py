@@ -36,6 +36,8 @@ GROUP_REQUESTS = 64
 GATHER_FOR = 0.004  # seconds
 SLOW_DISK = 0.001  # seconds of waiting in a commit: more of it than handing over to the thread costs
 SLOW_FOR = 1.0  # seconds until it is tried again
+PATIENCE_MS = 4000  # for somebody else's lock: who comes meanwhile waits twice that, and senders give up after 10-15 s
+AT_ONCE = 1.0  # seconds: a connection that broke while it was idle says so sooner
 
 
 class Overloaded(Exception):
@@ -121,7 +123,7 @@ class GroupWriter:
     def _store_here(self, group: list[_Waiting]) -> bool:
         began, computed = time.monotonic(), time.thread_time()
         try:
-            _prepare_connection(busy_ms=5)
+            _prepare_connection(5)
             store([waiting.accepted for waiting in group], wait=False)
         except Exception:  # noqa: BLE001 - the thread waits, tries again, and says what is wrong
             return False
@@ -160,7 +162,7 @@ class GroupWriter:
     def _connect(self) -> None:
         """Before there is anything to store, so that the first request need not wait for it."""
         with suppress(DatabaseError):
-            _prepare_connection(busy_ms=20_000)
+            _prepare_connection(PATIENCE_MS)
 
     def _take(self) -> list[_Waiting]:
         """The next group; empty at the end."""
@@ -199,24 +201,31 @@ def _keys(group: list[_Waiting]) -> set[int]:
 
 
 def _prepare_connection(busy_ms: int) -> None:
-    """This thread's connection. On SQLite its commits are durable against power loss too, which a shared flush makes
-    cheap."""
+    """This thread's connection, and how long it waits for somebody else's lock. On SQLite its commits are durable
+    against power loss too, which a shared flush makes cheap."""
     connection.ensure_connection()
-    if is_sqlite() and getattr(connection, "prepared_for_events", None) is not connection.connection:
+    if getattr(connection, "prepared_for_events", None) is not connection.connection:
         with connection.cursor() as cursor:
-            cursor.execute("PRAGMA synchronous=FULL")
-            cursor.execute(f"PRAGMA busy_timeout={busy_ms}")
+            if is_sqlite():
+                cursor.execute("PRAGMA synchronous=FULL")
+                cursor.execute(f"PRAGMA busy_timeout={busy_ms}")
+            else:
+                cursor.execute(f"SET lock_timeout = {busy_ms}")
         connection.prepared_for_events = connection.connection  # type: ignore[attr-defined]  # our mark
 
 
 def _store_patiently(requests: list[Accepted]) -> None:
-    """A connection that broke while it was idle (a restarted database) is made anew once."""
+    """A connection that broke while it was idle (a restarted database) is made anew once. Whoever waited in vain, for
+    somebody else's lock or for a database that is away, has waited long enough: the sender comes again."""
+    began = time.monotonic()
     try:
-        _prepare_connection(busy_ms=20_000)
+        _prepare_connection(PATIENCE_MS)
         store(requests)
     except (OperationalError, InterfaceError):
         connection.close()
-        _prepare_connection(busy_ms=20_000)
+        if time.monotonic() - began > AT_ONCE:
+            raise
+        _prepare_connection(PATIENCE_MS)
         store(requests)
 
 

@@ -55,9 +55,15 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
+    """Without the database there are no figures: 503, which Prometheus takes for a scrape that failed."""
     registry = CollectorRegistry()
-    registry.register(TableCollector())
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    try:
+        registry.register(TableCollector())
+        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    except DatabaseError as error:
+        connection.close()
+        message = f"The database does not answer: {error.__class__.__name__}\n"
+        return HttpResponse(message, status=503, content_type="text/plain")
 
 
 def heartbeat_age(now: datetime) -> float | None:

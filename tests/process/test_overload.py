@@ -51,3 +51,18 @@ def test_who_cannot_be_served_soon_hears_so_at_once(running: Server) -> None:
     stored = {message_id for (message_id,) in running.store.query("SELECT message_id FROM deliveries_event")}
     assert {name for name, text in answers.items() if " 200 " in text[:14]} == stored
     assert running.request("GET", "/healthz")[0] == 200
+
+
+def test_a_sender_hears_to_come_again_before_it_gives_up(running: Server) -> None:
+    """However long somebody else holds the database: the official clients wait 10 to 15 seconds for an answer."""
+    key = running.add("patience", status="off", settings={"url": "http://127.0.0.1:9/"})
+    with running.store.locked():
+        sock = ask(running, key, "patience-1")
+        sock.settimeout(15)
+        answer = sock.recv(65536).decode()
+    sock.close()
+    assert answer.startswith("HTTP/1.1 503 ")
+    assert "\r\nretry-after: 5\r\n" in answer.lower()
+    assert running.store.query("SELECT count(*) FROM deliveries_event WHERE message_id = 'patience-1'") == [(0,)]
+    running.send(key, "patience-1")
+    assert running.store.query("SELECT count(*) FROM deliveries_event WHERE message_id = 'patience-1'") == [(1,)]
