@@ -41,6 +41,16 @@ def test_the_first_start_says_what_one_needs_to_know(server: Server) -> None:
     assert again.stop() == 0
 
 
+def test_practice_data_is_sent_by_a_single_worker_too(tmp_path: Path) -> None:
+    """What makes its events takes a minute: it must not be what the only worker does meanwhile."""
+    server = Server(tmp_path, WORKERS="1")
+    try:
+        server.start("--practice")
+        eventually(lambda: server.statuses("Segment (practice)").get("delivered", 0) >= 3, "some are delivered", 30)
+    finally:
+        server.close()
+
+
 def test_what_is_configured_before_the_first_start_works_from_the_first_event(
     server: Server, receiver: Receiver
 ) -> None:
