@@ -44,7 +44,10 @@ def _regions() -> None:
             ["connectors[0].secrets.api_key: ", "connectors[0].secrets.write_key: missing"],
         ),
         ({"secrets": ...}, ["connectors[0].secrets.write_key: missing: Write key."]),
-        ({"secrets": {"write_key": "two words"}}, ["connectors[0].secrets.write_key: A write key has no spaces."]),
+        (
+            {"secrets": {"write_key": "two words"}},
+            ["connectors[0].secrets.write_key: A write key has no spaces, and at least three characters."],
+        ),
         ({"prefix": "x" * 51}, ["connectors[0].prefix: longer than 50 characters."]),
         ({"other_events": "maybe"}, ["connectors[0].other_events: “maybe” is not one of send, skip."]),
         ({"events": [{"type": "track"}, {"event": "X", "send_as": 5}]}, ["connectors[0].events[1].send_as: a text"]),

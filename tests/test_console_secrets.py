@@ -92,7 +92,7 @@ def test_the_field_is_closed_and_empty_and_opens_for_its_mistake(m: Any) -> None
     wrong = {**connector_form(m.connector.region), "name": m.connector.name, "secret_write_key": "two words"}
     html = page(path, **wrong)
     assert html.count('<details class="saved-secret" open>') == 1
-    assert "A write key has no spaces." in html
+    assert "A write key has no spaces, and at least three characters." in html
     assert "two words" not in html
     assert Connector.objects.get(pk=m.connector.pk).secrets == {"write_key": "wk_very_secret_1234"}
 

@@ -142,7 +142,7 @@ def test_a_mistake_stands_at_its_field_once_somebody_was_there() -> None:
     m = made()
     form = {**connector_form(m.connector.region), "name": "", "secret_write_key": "two words"}
     said = typed(m.connector, {**form, "touched": ["secret_write_key"]})
-    assert said["errors-secret_write_key"] == "A write key has no spaces."
+    assert said["errors-secret_write_key"] == "A write key has no spaces, and at least three characters."
     assert "errors-name" not in said  # empty, but nobody has been there yet
     said = typed(m.connector, {**form, "secret_write_key": "wk_good", "touched": ["name", "secret_write_key"]})
     assert (said["errors-secret_write_key"], said["errors-name"]) == ("", "This field is required.")
@@ -160,7 +160,11 @@ def test_a_mistake_in_a_line_stands_in_its_line() -> None:
     [
         ("xoxb-1234567890", "This looks like a Slack token, not like the write key."),
         ("https://app.segment.com/x", "This looks like a web address, not like the write key."),
-        ('{"key": 1}', "This looks like a piece of JSON, not like the write key. A write key has no spaces."),
+        (
+            '{"key": 1}',
+            "This looks like a piece of JSON, not like the write key. "
+            "A write key has no spaces, and at least three characters.",
+        ),
         ("wk_1234567890ab", ""),
     ],
 )

@@ -81,7 +81,7 @@ SETTINGS = (
         help="Tells Segment which of its sources the events belong to.",
         where_to_find="In Segment: Connections → Sources → your HTTP API source → Settings → API Keys → Write Key.",
         pattern=r"\S{3,200}",
-        pattern_hint="A write key has no spaces.",
+        pattern_hint="A write key has no spaces, and at least three characters.",
     ),
 )
 
