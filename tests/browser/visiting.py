@@ -19,19 +19,23 @@ AXE = """axe.run({resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'w
 
 
 class Visit:
-    """Opens one page after the other, each as on the first visit, and keeps what is wrong with it: also what it weighs,
-    where that is asked."""
+    """Opens one page after the other and keeps what is wrong with it: also what it weighs on the first visit, with
+    nothing kept by the browser, where that is asked."""
 
     def __init__(self, context: Any, axe: str, weighs: bool = False) -> None:
         self.page, self.axe, self.weighs = context.new_page(), axe, weighs
         self.wrong: dict[str, Any] = {}
         self.weights: list[int] = []
+        self.asked: set[Any] = set()
         if weighs:
-            self.page.on("response", lambda answer: self.weights.append(len(answer.body())))
-        context.new_cdp_session(self.page).send("Network.setCacheDisabled", {"cacheDisabled": True})
+            self.page.on("request", self.asked.add)
+            self.page.on("requestfinished", self._weigh)
+            self.page.on("requestfailed", self.asked.discard)
+            context.new_cdp_session(self.page).send("Network.setCacheDisabled", {"cacheDisabled": True})
 
     def to(self, address: str, status: int = 200, step: Step | None = None) -> None:
         self.weights.clear()
+        self.asked.clear()
         wrong = []
         answer = self.page.goto(address)
         if answer is not None and answer.status != status:  # none: the same page at another "#"
@@ -57,7 +61,12 @@ class Visit:
         self.page.set_viewport_size(size)
         return found
 
+    def _weigh(self, asked: Any) -> None:
+        self.weights.append(len(asked.response().body()))
+        self.asked.discard(asked)
+
     def _too_heavy(self) -> list[str]:
-        self.page.wait_for_load_state("networkidle")
+        while self.asked:
+            self.page.wait_for_timeout(10)
         wrong = [f"weighs {sum(self.weights)} bytes"] if sum(self.weights) > KILOBYTES * 1000 else []
         return [*wrong, f"makes {len(self.weights)} requests"] if len(self.weights) > REQUESTS else wrong
