@@ -239,6 +239,16 @@ def test_previewing_many_makes_nothing(to: Connector) -> None:
     assert not Replay.objects.exists()
 
 
+def test_a_preview_says_where_it_did_not_look_at_all_people(to: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deliveries.replay_plan.PEOPLE", 2)
+    seen = []
+    for _ in range(3):
+        delivery(to, "failed")
+        body = Api("operator").post("replays/", {"status": "failed", "preview": True})[1]
+        seen.append((body["total"], body["people_is_least"]))
+    assert seen == [(1, False), (2, False), (3, True)]
+
+
 @pytest.mark.parametrize("nested", [False, True])
 def test_replaying_many(to: Connector, nested: bool) -> None:
     delivery(to, "failed", cause="key_refused")

@@ -132,6 +132,7 @@ class ReplayPreview(serializers.Serializer[Any]):
     matching = serializers.IntegerField(help_text="Deliveries that the filters mean.")
     total = serializers.IntegerField(help_text="How many would be replayed.")
     people = serializers.IntegerField()
+    people_is_least = serializers.BooleanField(help_text="Only the newest were looked at for it: there may be more.")
     already_delivered_since = serializers.IntegerField()
     on_their_way = serializers.IntegerField()
     erased = serializers.IntegerField(help_text="Left out: the person was erased.")
