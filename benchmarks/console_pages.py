@@ -55,7 +55,7 @@ CHOICES = {
         *("user_id=user-7", "message_id=m-7", "q=p7%40example.com", "view=look&q=user-7", "view=look&event=Event+7"),
         *(f"{BETWEEN}{more}" for more in ("", "&view=look", "&event=Event+7", "&connector={quiet}")),
         "cause=key_refused&event=no+such+event",
-        "answer=401&event=Event+7&range=24h",
+        "answer=401&range=24h",
         "view=held&before={middle}",
     ),
     "deliveries_delivery_live": ("newest={middle}", "newest={middle}&view=look&connector={connector}"),
