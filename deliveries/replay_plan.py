@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db.models import BooleanField, Count, Exists, F, Func, Max, Min, OuterRef, Q, QuerySet, Value
+from django.db.models import BooleanField, Case, Count, Exists, F, Func, Max, Min, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from deliveries import backfill, log, repeats
@@ -27,6 +27,8 @@ FINISHED = (Status.FAILED, Status.SKIPPED, Status.DELIVERED)
 UNDER_WAY = (Status.WAITING, Status.SENDING, Status.RETRYING, Status.HELD)
 SAMPLE = 200
 PEOPLE = 5000
+WINDOW = 5000
+SLOW = ("event", "answer")  # filters that look at each delivery's event, or its tries
 COUNTED = frozenset({"status", "cause", "connector"})  # these stand in the index of what failed or was skipped
 PAST_IDENTIFIES = "past_identifies"  # a filter of our own, beside those of the log
 
@@ -74,13 +76,13 @@ def matching(filters: log.Filters, *, as_sent: bool = False, include_delivered: 
 def _newer(*statuses: str) -> Exists:
     """Whether the same event has a newer delivery to the same connector, in one of the statuses.
 
-    Only a replay makes one, and of those there is an index: all deliveries need not be looked through. The sums hide
-    connector and id from the planner: PostgreSQL, before it has looked at a new table for the first time, takes the
-    index of the connector's deliveries for as good as that of the event's, and reads all of them for each row.
+    Only a replay makes one, and of those there is an index: all deliveries need not be looked through. The CASE
+    keeps connector and id from the choice of an index: PostgreSQL, before it has looked at a new table for the first
+    time, takes the connector's deliveries for as few as the event's, and reads all of them for each row.
     """
-    siblings = Delivery.objects.alias(to=F("connector_id") + 0, number=F("id") + 0)
-    siblings = siblings.filter(event_id=OuterRef("event_id"), to=OuterRef("connector_id"), replay_of__isnull=False)
-    return Exists(siblings.filter(number__gt=OuterRef("id"), status__in=statuses))
+    later = When(connector_id=OuterRef("connector_id"), id__gt=OuterRef("id"), then=Value(True))
+    siblings = Delivery.objects.filter(event_id=OuterRef("event_id"), replay_of__isnull=False, status__in=statuses)
+    return Exists(siblings.filter(Case(later, default=Value(False), output_field=BooleanField())))
 
 
 def _erased() -> Exists:
@@ -149,7 +151,9 @@ def preview(
     found = matching(filters, as_sent=as_sent, include_delivered=include_delivered)
     if not delivered and not as_sent and COUNTED.issuperset(filters):
         most = None
-    found, matches, more = _newest(found, most)
+    wide = {name: value for name, value in filters.items() if name not in SLOW}
+    wider = matching(wide, as_sent=as_sent, include_delivered=include_delivered) if wide != filters else None
+    found, matches, more = _newest(found, most, wider)
     chosen = _needed(found)
     configs = selectors.snapshot().connectors
     forgotten = repeats.forgotten(configs.values(), now or timezone.now(), delivered=delivered)
@@ -187,12 +191,20 @@ def preview(
     }
 
 
-def _newest(found: QuerySet[Delivery], most: int | None) -> tuple[QuerySet[Delivery], int, bool]:
-    """The newest ``most`` of these, how many they are, and whether there are more: they are searched for once."""
+def _newest(
+    found: QuerySet[Delivery], most: int | None, wider: QuerySet[Delivery] | None
+) -> tuple[QuerySet[Delivery], int, bool]:
+    """The newest ``most`` of these, how many they are, and whether there are more: they are searched for once. What no
+    index helps with is looked for among the newest of the ``wider`` ones first, and among all only if none is there."""
     if most is None:
         return found, found.count(), False
-    ids = list(found.order_by("-id").values_list("id", flat=True)[: most + 1])
-    return Delivery.objects.filter(Listed(ids[:most])), min(len(ids), most), len(ids) > most
+    ids: list[int] = []
+    end = wider.order_by("-id").values_list("id", flat=True)[WINDOW : WINDOW + 1].first() if wider is not None else None
+    if end is not None:
+        ids = list(found.filter(id__gt=end).order_by("-id").values_list("id", flat=True)[: most + 1])
+    beyond = bool(ids)
+    ids = ids or list(found.order_by("-id").values_list("id", flat=True)[: most + 1])
+    return Delivery.objects.filter(Listed(ids[:most])), min(len(ids), most), beyond or len(ids) > most
 
 
 def _reasons(found: QuerySet[Delivery]) -> dict[str, int]:

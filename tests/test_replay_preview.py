@@ -66,6 +66,23 @@ def test_preview_of_more_than_a_page_waits_for_is_of_the_newest(to: Connector) -
     assert replay.preview({}, include_delivered=True, most=3)["people_is_least"]
 
 
+def test_an_event_is_looked_for_among_the_newest_first(to: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No index knows an event's name: only where none of the newest has it, all are looked through."""
+    monkeypatch.setattr("deliveries.replay_plan.WINDOW", 3)
+    for name in ("Rare", "Order", "Order", "Order", "Order"):
+        delivery(to, "failed", event=event(name))
+
+    def counted(name: str) -> tuple[Any, ...]:
+        seen = replay.preview({"event": name}, most=10)
+        return seen["matches_more"], seen["matching"]
+
+    assert counted("Order") == (True, 3)
+    assert counted("Rare") == (False, 1)
+    assert counted("None") == (False, 0)
+    monkeypatch.setattr("deliveries.replay_plan.WINDOW", 5)
+    assert counted("Order") == (False, 4)
+
+
 def test_preview_of_nothing() -> None:
     seen = replay.preview({})
     assert (seen["total"], seen["people"], seen["excluded"], seen["seconds_at_limit"]) == (0, 0, 0, None)

@@ -27,7 +27,7 @@ from integrations.types import Cause
 FILTERS = ("state", "connector", "cause", "range", "since", "until")
 # What never fails is never asked for in a replay of what failed.
 REPLAYED = tuple(code for code in words.REASONS if code not in (Cause.PAUSED, Cause.ERASED))
-LOOKED_AT = 2000  # of more than these the preview says only that they are more, in a fifth of a second
+LOOKED_AT = 500  # of more than these the preview says only that they are more, in a fifth of a second
 CHOICES = ("as_sent", "include_delivered")
 LONG_AGO = timedelta(days=7)
 BOUNDS = {"since": "created_at__gte", "until": "created_at__lt"}
