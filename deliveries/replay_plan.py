@@ -26,7 +26,7 @@ from integrations.types import ConnectorConfig, EventKind, NotSent
 FINISHED = (Status.FAILED, Status.SKIPPED, Status.DELIVERED)
 UNDER_WAY = (Status.WAITING, Status.SENDING, Status.RETRYING, Status.HELD)
 SAMPLE = 200
-PEOPLE = 5000
+PEOPLE = 1000
 WINDOW = 5000
 SLOW = ("event", "answer")  # filters that look at each delivery's event, or its tries
 COUNTED = frozenset({"status", "cause", "connector"})  # these stand in the index of what failed or was skipped
