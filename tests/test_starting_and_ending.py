@@ -88,7 +88,7 @@ def test_the_configuration_is_loaded_before_the_first_request() -> None:
 
 
 def test_the_web_server_starts_without_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(**_: Any) -> None:
+    def gone(*_: Any, **__: Any) -> None:
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(following, "_read", gone)
