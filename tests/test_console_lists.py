@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from deliveries.models import Delivery
 from integrations.history import Change
-from integrations.models import Connector, Source, WriteKey
+from integrations.models import ConfigVersion, Connector, Source, WriteKey
 from tests.console import event_of, made, person
 
 pytestmark = pytest.mark.django_db
@@ -152,6 +152,14 @@ def test_a_viewer_copies_an_address_and_changes_no_key(m: Any) -> None:
     page = person("viewer").get("/sources/").content.decode()
     assert f'data-copy="address-{m.source.pk}"' in page
     assert buttons(page) == []
+
+
+def test_a_source_that_was_not_counted_yet_has_its_page(m: Any) -> None:
+    """Its making and the counting of all, which is kept for a while, may have met."""
+    cache.set(f"sources:{ConfigVersion.current()}", {}, 30)
+    client = person("owner")
+    assert client.get(f"/sources/{m.source.pk}/").status_code == 200
+    assert client.get("/sources/").status_code == 200
 
 
 # --- Event names ------------------------------------------------------------------------------------------------------

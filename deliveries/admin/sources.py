@@ -70,10 +70,11 @@ def _say_what_came_with(keys: list[WriteKey], received: int) -> None:
 
 
 def _reports(rows: list[Source]) -> dict[int, sources.Report]:
-    """A change of the configuration, such as a source switched off, shows at once."""
+    """A change of the configuration, such as a source switched off, shows at once; so does a source that was made while
+    another process counted."""
     key = f"sources:{ConfigVersion.current()}"
     found: dict[int, sources.Report] | None = cache.get(key)
-    if found is None:
+    if found is None or not {row.pk for row in rows} <= found.keys():
         found = sources.report(rows, timezone.now())
         cache.set(key, found, KEPT)
     return found
