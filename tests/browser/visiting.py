@@ -28,9 +28,9 @@ class Visit:
         self.weights: list[int] = []
         self.asked: set[Any] = set()
         if weighs:
-            self.page.on("request", self.asked.add)
+            self.page.on("request", lambda asked: self.asked.add(asked))
             self.page.on("requestfinished", self._weigh)
-            self.page.on("requestfailed", self.asked.discard)
+            self.page.on("requestfailed", lambda asked: self.asked.discard(asked))
             context.new_cdp_session(self.page).send("Network.setCacheDisabled", {"cacheDisabled": True})
 
     def to(self, address: str, status: int = 200, step: Step | None = None) -> None:
