@@ -11,7 +11,7 @@ from ipaddress import IPv6Address, ip_network
 
 from django.conf import settings
 
-from deliveries.engine.addresses import Network, is_public, parse_networks
+from integrations.networks import Network, is_public, parse_networks
 
 NAME = "ALLOWED_PRIVATE_NETWORKS"
 

@@ -12,7 +12,7 @@ import orjson
 from deliveries import since
 from deliveries.alarm import Problem
 from deliveries.core import causes, problem_words, retry
-from deliveries.core.named_field import named_field
+from deliveries.core.named_field import asked_for, named_field
 from deliveries.models import Attempt, Delivery
 from integrations import clock, registry
 from integrations.models import Connector
@@ -41,6 +41,7 @@ def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> ca
         now=now,
         sent_bytes=_bytes_of(last),
         field=named_field(delivery.detail, last.request_body) if last and last.response_status else "",
+        asked=asked_for(vendor.asks_for, last.request_body) if last and vendor else "",
         last_at=last.started_at if last else None,
         wish=_wish_of(last),
         clock=clock.short,

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from deliveries.alterations import Change, changes
 from deliveries.core import causes, redact
+from deliveries.core.named_field import asked_for
 from deliveries.core.normalise import envelope, normalise
 from deliveries.engine.claim import LIVE, Claimed
 from deliveries.engine.perform import Caller, Result, Target, perform
@@ -267,4 +268,5 @@ def _words(
         http_status=call.response_status if call else None,
         duration_ms=call.duration_ms if call else None,
         tries=1 if call else 0,
+        asked=asked_for(vendor.asks_for, result.request_body) if result else "",
     ).of_a_test()

@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.validators import RegexValidator
 
+from integrations.networks import closed, parse_networks
 from integrations.secrets import hint
 from integrations.types import Setting
 
@@ -36,6 +38,23 @@ def in_a_sentence(label: str) -> str:
 
 def masked(text: Any) -> str:
     return MASK + hint(str(text))
+
+
+class AddressField(forms.URLField):
+    """Where events are sent to."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(assume_scheme="https", error_messages={"invalid": NO_ADDRESS}, **kwargs)
+
+
+def mark_closed(form: forms.BaseForm) -> None:
+    """Beside each new address that would never be called: why. One that is saved stays, whatever is allowed by now, so
+    that what else is on the form can still be changed."""
+    networks = parse_networks(tuple(settings.ALLOWED_PRIVATE_NETWORKS))
+    for name in form.changed_data:
+        typed = form.cleaned_data.get(name)
+        if typed and isinstance(form.fields[name], AddressField) and (words := closed(typed, networks)):
+            form.add_error(name, words)
 
 
 class RowsField(forms.ModelMultipleChoiceField):
@@ -170,9 +189,7 @@ def _plain_field(setting: Setting, validators: list[Any], common: dict[str, Any]
         case "number":
             return forms.FloatField(validators=validators, **common)
         case "url":
-            return forms.URLField(
-                assume_scheme="https", max_length=500, error_messages={"invalid": NO_ADDRESS}, **common
-            )
+            return AddressField(max_length=500, **common)
         case "choice":
             return forms.ChoiceField(choices=setting.choices, **common)
         case "map":

@@ -12,7 +12,7 @@ from django.core.validators import MinValueValidator
 from django.utils import timezone
 
 from integrations import registry, rolling
-from integrations.fields import NO_ADDRESS, RowsField, setting_field
+from integrations.fields import AddressField, RowsField, mark_closed, setting_field
 from integrations.models import Connector, RegionEndpoint, Source
 from integrations.types import Setting
 
@@ -125,10 +125,8 @@ class ConnectorForm(VendorForm):
         required=False, label="Seconds between tries", help_text="For example: 10, 60, 600", max_length=200
     )
 
-    endpoint = forms.URLField(
+    endpoint = AddressField(
         required=False,
-        assume_scheme="https",
-        error_messages={"invalid": NO_ADDRESS},
         label="Own address",
         help_text="Instead of the region's address, for example a proxy of your own. Usually empty.",
     )
@@ -211,6 +209,7 @@ class ConnectorForm(VendorForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        mark_closed(self)
         if "retry_choice" not in self.fields:
             return data
         if data.get("retry_choice") == "list":

@@ -176,6 +176,7 @@ class Vendor:
     after the first (whole hours), as far as its documentation promises; None where it does not say. Past that a replay
     may reach a person twice, and its preview counts what is that old.
     ``backdates``: it files an event under the time when it happened, however late that comes in.
+    ``asks_for`` is the field at the top of a request's body that names what is asked for over there, as a workflow is.
     ``look_at`` is where in the service a test event shows, ``not_there`` what to look at next where it does not.
     """
 
@@ -200,6 +201,7 @@ class Vendor:
     receive: Receive | None = None
     check_credentials: CredentialCheck | None = None
     test_event: Mapping[str, Json] = field(default_factory=dict)
+    asks_for: str = ""
     look_at: str = ""
     not_there: tuple[str, ...] = ()
     channels: tuple[tuple[str, str, str], ...] = ()  # (slug, label, trait mapped by default)

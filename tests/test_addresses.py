@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from deliveries.engine.addresses import is_public, parse_networks, permitted
 from deliveries.engine.send import Sender, SendFailed
+from integrations.networks import closed, is_public, parse_networks, permitted
 from integrations.types import Cause, OutgoingRequest
 
 PRIVATE = [
@@ -31,6 +31,39 @@ PUBLIC = ["8.8.8.8", "1.1.1.1", "93.184.216.34", "172.32.0.1", "100.128.0.1", "2
 def test_addresses_that_are_never_called(text: str) -> None:
     assert not is_public(ip_address(text))
     assert not permitted(ip_address(text), (), encrypted=True)
+
+
+INSIDE = "We do not call addresses inside our own network, such as {}. Settings → Network says how to allow it."
+PLAIN = "It must begin with https://, so that nobody reads the events on their way."
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://api.segment.io", ""),
+        ("https://8.8.8.8/in", ""),
+        ("https://hooks.internal/in", ""),  # looked up when it is called
+        ("https://[half", ""),  # no address at all
+        ("http://example.com/in", PLAIN),
+        ("http://8.8.8.8/in", PLAIN),
+        ("ftp://example.com/in", PLAIN),
+        ("https://10.0.0.5:8443/in", INSIDE.format("10.0.0.5")),
+        ("http://10.0.0.5/in", INSIDE.format("10.0.0.5")),
+        ("https://localhost./in", INSIDE.format("localhost")),
+        ("https://a.localhost", INSIDE.format("a.localhost")),
+        ("https://[::1]/in", INSIDE.format("::1")),
+    ],
+)
+def test_what_is_said_beside_an_address_that_is_never_called(url: str, words: str) -> None:
+    assert closed(url, ()) == words
+
+
+def test_nothing_is_said_beside_an_address_that_is_allowed() -> None:
+    allowed = parse_networks(("10.0.0.0/8",))
+    for url in ("http://10.0.0.5", "https://10.0.0.5", "http://hooks.internal"):
+        assert closed(url, allowed) == ""
+    assert closed("http://127.0.0.1", allowed) == INSIDE.format("127.0.0.1")
+    assert closed("http://8.8.8.8", allowed) == PLAIN
 
 
 @pytest.mark.parametrize("text", PUBLIC)

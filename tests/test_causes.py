@@ -96,13 +96,18 @@ EXACT = [
     ),
     (
         ("failed", "not_found"),
-        {"vendor_label": "Novu", "http_status": 422, "detail": "Novu has no workflow with this identifier."},
+        {
+            "vendor_label": "Novu",
+            "http_status": 422,
+            "detail": "Novu has no workflow with this identifier.",
+            "asked": "abandoned-cart",
+        },
         Explanation(
             "Novu does not know this workflow.",
-            "Novu answered 422. Novu has no workflow with this identifier. The workflow was renamed or never published "
-            "in this environment, or the region is wrong.",
-            "Compare the workflow's identifier in Novu with the events of the connector, check the region, "
-            "then replay this delivery.",
+            "Novu answered 422. Novu has no workflow with this identifier. Wrong region, or the workflow "
+            "“abandoned-cart” was renamed or never published in this environment.",
+            "Look for “abandoned-cart” in Novu: put its new identifier into the event, or into the events of the "
+            "connector. If it is there, check the region, then replay this delivery.",
         ),
     ),
     (

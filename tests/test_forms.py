@@ -6,7 +6,7 @@ import pytest
 from django import forms
 
 from integrations import registry
-from integrations.fields import DaysField, ListField, MapField, SecretField, setting_field
+from integrations.fields import AddressField, DaysField, ListField, MapField, SecretField, setting_field
 from integrations.forms import ConnectorForm, field_name, parse_seconds
 from integrations.models import Connector
 from integrations.tables import objects_of, paths_of, tables
@@ -24,7 +24,7 @@ def setting(**more: object) -> Setting:
         ("integer", forms.IntegerField),
         ("number", forms.FloatField),
         ("days", DaysField),
-        ("url", forms.URLField),
+        ("url", AddressField),
         ("map", MapField),
         ("boolean", forms.BooleanField),
     ],

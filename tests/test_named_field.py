@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from deliveries.core.causes import Explanation, explain
-from deliveries.core.named_field import named_field
+from deliveries.core.named_field import asked_for, named_field
 from deliveries.models import Delivery
 from integrations.models import Connector, Source
 from tests.console import attempt_of, delivery_of, event_of, person
@@ -96,3 +96,37 @@ def test_the_page_says_what_the_service_asked_for_and_when_the_last_try_was(refu
     refused.save()
     page = person("operator").get(address).content.decode()
     assert "The last time, at 18:10 UTC on 1 March: SuprSend had a problem on its side." in page
+
+
+# --- What was asked for by name ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "sent", "asked"),
+    [
+        ("name", '{"name": "abandoned-cart", "to": {"name": "Jane"}}', "abandoned-cart"),
+        ("name", '{"to": {"name": "Jane"}}', ""),
+        ("name", '{"name": 7}', ""),
+        ("name", '["name"]', ""),
+        ("name", '{"name": "cut', ""),
+        ("name", "", ""),
+        ("", '{"name": "x"}', ""),
+        ("name", f'{{"name": "{"w" * 101}"}}', "w" * 100),
+    ],
+)
+def test_what_is_asked_for(field: str, sent: str, asked: str) -> None:
+    assert asked_for(field, sent) == asked
+
+
+@pytest.mark.django_db
+def test_the_page_names_the_workflow_that_is_not_there() -> None:
+    novu = Connector.objects.create(name="Novu – production", vendor="novu")
+    row = delivery_of(event_of(Source.objects.create(name="website"), 1), novu, "failed", "not_found", attempts=1)
+    attempt_of(row, 404, request_body='{"name": "abandoned-cart", "to": {"subscriberId": "u"}}')
+    page = person("viewer").get(f"/deliveries/{row.pk}/").content.decode()
+    assert "Wrong region, or the workflow “abandoned-cart” was renamed" in page
+    assert "Look for “abandoned-cart” in Novu" in page
+    row.log.update(request_body='{"subscriberId": "u", "firstName": "Jane"}')  # of an identify
+    page = person("viewer").get(f"/deliveries/{row.pk}/").content.decode()
+    assert "Wrong region, or it is not there any more." in page
+    assert "workflow" not in page

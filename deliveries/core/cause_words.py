@@ -3,8 +3,9 @@
 Each entry is (headline, explanation, what to do). Names in braces: {who} the service ("The service" when unknown),
 {whom} the same inside a sentence, {key} what its key is called, {connector}, {event}, {Event} at the start of a
 sentence, {host}, {answered} "Novu answered 401.", {says} the service's words as a sentence, {own} our own words as one,
-{size} how much we sent, {field} the field that the service names, {wish} how long it asks us to wait, {bare} the detail
-as it is, {progress} which try it was and when the next one is, {tries} "after 9 tries". What is unknown is "".
+{size} how much we sent, {asked} what we asked for by name, {field} the field that the service names, {wish} how long it
+asks us to wait, {bare} the detail as it is, {progress} which try it was and when the next one is, {tries} "after 9
+tries". What is unknown is "".
 """
 
 from integrations.types import Cause
@@ -228,10 +229,12 @@ VENDORS: dict[tuple[str, str], Words] = {
         f"{OPEN_CONNECTOR}, paste the {{key}} of the right Novu environment and check the region: each has its own. "
         "Send a test event, then replay this delivery.",
     ),
-    ("novu", Cause.NOT_FOUND): (
+    ("novu", Cause.NOT_FOUND): ("", "{answered} {says} Wrong region, or it is not there any more.", ""),
+    ("novu", "asked_not_found"): (
         "Novu does not know this workflow.",
-        "{answered} {says} The workflow was renamed or never published in this environment, or the region is wrong.",
-        f"Compare the workflow's identifier in Novu with the events of {{connector}}, check the region, {REPLAY}",
+        "{answered} {says} Wrong region, or the workflow “{asked}” was renamed or never published in this environment.",
+        f"Look for “{{asked}}” in Novu: put its new identifier into the event, or into the events of {{connector}}. "
+        f"If it is there, check the region, {REPLAY}",
     ),
     ("novu", Cause.REFUSED_BY_SERVICE): (
         "Novu took the call but sends nothing.",

@@ -61,6 +61,7 @@ class _Facts:
     connector_on: bool = False
     sent_bytes: int = 0
     field: str = ""
+    asked: str = ""
     last_at: datetime | None = None
     wish: float | None = None
     clock: Clock = in_utc
@@ -86,6 +87,7 @@ def explain(
     connector_on: bool = False,
     sent_bytes: int = 0,
     field: str = "",
+    asked: str = "",
     last_at: datetime | None = None,
     wish: float | None = None,
     clock: Clock = in_utc,
@@ -96,8 +98,8 @@ def explain(
     ``duration_ms`` are the last try's. ``tries`` counts the requests made, ``max_tries`` the most there can be;
     ``schedule`` says when they are. ``now`` lets a time on another day name its date; ``connector_on``: it sends, so
     what is held was kept. ``sent_bytes``: the size of the last try's body, where known; ``field``: what of it the
-    service's words name; ``last_at``: when that try was; ``wish``: the seconds it asked us to wait. ``clock`` tells a
-    time, and its day where that is not today's.
+    service's words name; ``asked``: what it asked for by name, such as a workflow; ``last_at``: when that try was;
+    ``wish``: the seconds it asked us to wait. ``clock`` tells a time, and its day where that is not today's.
     """
     facts = _Facts(
         vendor=vendor or vendor_label.lower().replace(" ", "_"),
@@ -116,6 +118,7 @@ def explain(
         connector_on=connector_on,
         sent_bytes=sent_bytes,
         field=field,
+        asked=isolated(asked),
         last_at=last_at,
         wish=wish,
         clock=clock,
@@ -158,6 +161,8 @@ def _words(status: str, cause: Cause | None, facts: _Facts) -> words.Words:
 def _refused(cause: Cause, facts: _Facts) -> words.Words:
     if cause is Cause.DATA_REFUSED and facts.field:
         return _with_vendor(facts.vendor, "field_refused", words.FIELD_REFUSED)
+    if cause is Cause.NOT_FOUND and facts.asked:
+        return _with_vendor(facts.vendor, "asked_not_found", words.FAILED[cause])
     return _with_vendor(facts.vendor, cause, words.FAILED[cause])
 
 
@@ -193,6 +198,7 @@ def _values(facts: _Facts) -> dict[str, str]:
         "size": f"We sent {-(-facts.sent_bytes // 1024):,} kB." if facts.sent_bytes else "",
         "wish": f"It asks us to wait {math.ceil(facts.wish):,} s." if facts.wish else "",
         "field": facts.field,
+        "asked": facts.asked,
         "own": _sentence(_capital(facts.detail)),
         "bare": _bare(facts.detail) or "a field that the service needs is missing",
         "elsewhere": f"It points to {facts.detail}." if facts.detail else "",

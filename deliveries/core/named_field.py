@@ -1,4 +1,4 @@
-"""Which field of what was sent a service's words are about. Pure.
+"""Which field of what was sent a service's words are about, and what was asked for by name. Pure.
 
 "phone is not a valid number" names ``phone``, if there is one in what was sent. A word that may as well be none ("this
 event is …") counts only where it is quoted, or has a dot or an underscore in it: no field is better than a wrong one.
@@ -20,6 +20,7 @@ WORDS = frozenset(
     {"type", "event", "events", "name", "batch", "data", "user", "message", "payload", "key", "value", "to"}
 )
 DEEPEST = 12
+LONGEST = 100
 
 
 def named_field(said: str, sent: str) -> str:
@@ -34,6 +35,15 @@ def named_field(said: str, sent: str) -> str:
         if name in names and _is_meant(said, found.start(), found.start() + len(word), word):
             return word
     return ""
+
+
+def asked_for(field: str, sent: str) -> str:
+    """What stands in this field at the top of the JSON text ``sent``, cut short; "" for none, or where that is cut."""
+    try:
+        found = orjson.loads(sent).get(field)
+    except (ValueError, AttributeError):
+        return ""
+    return found[:LONGEST] if isinstance(found, str) else ""
 
 
 def _names(value: Any, deep: int) -> Iterator[str]:

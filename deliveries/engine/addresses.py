@@ -1,85 +1,24 @@
-"""Which network addresses we may call. Checked on the very address a socket connects to, so that no name can change
-between the check and the call, and checked for every connection, whatever spelling the host had.
-
-Everything that is not plainly public is refused: loopback, private, link-local (cloud metadata), carrier-grade NAT,
-multicast, reserved, and public-looking IPv6 forms that carry such an IPv4 address (mapped, compatible, 6to4, Teredo,
-NAT64). ``ALLOWED_PRIVATE_NETWORKS`` is the only way around, and the only place where plain http is allowed.
+"""The one way to the network: every socket that a call opens. Checked on the very address it connects to, so that no
+name can change between the check and the call, and checked for every connection, whatever spelling the host had
+(``integrations.networks`` says which addresses may be called).
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
-
-# IANA special-purpose registries, where Python 3.11's own tables have gaps.
-_NEVER = tuple(
-    ip_network(text)
-    for text in (
-        "0.0.0.0/8",
-        "100.64.0.0/10",
-        "192.0.0.0/24",
-        "192.88.99.0/24",
-        "198.18.0.0/15",
-        "240.0.0.0/4",
-        "64:ff9b:1::/48",
-        "100::/64",
-        "2001:db8::/32",
-        "3fff::/20",
-        "5f00::/16",
-        "fec0::/10",
-    )
-)
-_NAT64 = ip_network("64:ff9b::/96")
-_COMPATIBLE = ip_network("::/96")
+from integrations.networks import Network, is_public, permitted
 
 
 class BlockedAddress(Exception):
     """The destination's address is one we never call. The text says which, for people."""
-
-
-@lru_cache(maxsize=8)
-def parse_networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
-    return tuple(ip_network(text.strip(), strict=False) for text in texts if text.strip())
-
-
-@lru_cache(maxsize=4096)
-def is_public(address: Address) -> bool:
-    """Whether the address is on the public internet, looking through IPv6 forms that carry an IPv4 address."""
-    if any(address in network for network in _NEVER if network.version == address.version):
-        return False
-    if isinstance(address, IPv6Address) and (inner := _carried(address)) is not None:
-        return is_public(inner)
-    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
-
-
-def _carried(address: IPv6Address) -> IPv4Address | None:
-    if address.ipv4_mapped:
-        return address.ipv4_mapped
-    if address.sixtofour:
-        return address.sixtofour
-    if address.teredo:
-        return address.teredo[1]
-    if address in _NAT64 or address in _COMPATIBLE:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return None
-
-
-def permitted(address: Address, networks: Iterable[Network], *, encrypted: bool) -> bool:
-    """Whether we may connect to the address: allowed by name of its network, or public and encrypted."""
-    plain = address.ipv4_mapped if isinstance(address, IPv6Address) and address.ipv4_mapped else address
-    if any(plain in network for network in networks if network.version == plain.version):
-        return True
-    return encrypted and is_public(address)
 
 
 def connect(connection: HTTPConnection, networks: Iterable[Network], *, encrypted: bool) -> socket.socket:

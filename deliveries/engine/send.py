@@ -18,8 +18,9 @@ from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionErro
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from deliveries.engine import practice
-from deliveries.engine.addresses import BlockedAddress, parse_networks, pool_classes
+from deliveries.engine.addresses import BlockedAddress, pool_classes
 from deliveries.engine.wire import BODY_CAP, Line
+from integrations.networks import parse_networks
 from integrations.types import Cause, OutgoingRequest, Response
 
 CONNECT_TIMEOUT = 5.0

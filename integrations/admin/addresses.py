@@ -13,17 +13,12 @@ from django.shortcuts import get_object_or_404, redirect
 
 from integrations import history, registry
 from integrations.admin.pages import PageAdmin, changes, demand
-from integrations.fields import NO_ADDRESS
+from integrations.fields import AddressField, mark_closed
 from integrations.models import Connector, RegionEndpoint
 
 
 class AddressForm(forms.ModelForm):
-    base_url = forms.URLField(
-        label="Address",
-        assume_scheme="https",
-        help_text="Without a slash at the end and without /v1.",
-        error_messages={"invalid": NO_ADDRESS},
-    )
+    base_url = AddressField(label="Address", help_text="Without a slash at the end and without /v1.")
 
     class Meta:
         model = RegionEndpoint
@@ -38,6 +33,11 @@ class AddressForm(forms.ModelForm):
 
     def clean_base_url(self) -> str:
         return str(self.cleaned_data["base_url"]).rstrip("/").removesuffix("/v1")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        mark_closed(self)
+        return data
 
 
 @admin.register(RegionEndpoint)

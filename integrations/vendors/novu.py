@@ -234,6 +234,7 @@ VENDOR = Vendor(
     ),
     allowed_hosts=("api.novu.co", "eu.api.novu.co"),
     builders={EventKind.TRACK: build_track, EventKind.IDENTIFY: build_identify, EventKind.DELETE: build_delete},
+    asks_for="name",  # the workflow
     batch=Batch(
         item=item,
         request=bulk_request,
