@@ -39,6 +39,14 @@ def test_half_and_95_of_100() -> None:
     assert (latency.rank([4, 1, 3, 2], 0.5), latency.rank([7], 0.95), latency.rank(range(1, 101), 0.95)) == (2, 7, 95)
 
 
+def test_the_newest_of_all_shortest_first() -> None:
+    connector = rows.connector("quick")
+    for hours, spent in ((1, 30), (2, 10), (3, 20), (25, 5)):
+        delivered(connector, [spent], ago=timedelta(hours=hours))
+    assert [round(spent) for spent in latency.of_newest(2, DAY, NOW)] == [10, 30]
+    assert [round(spent) for spent in latency.of_newest(9, DAY, NOW)] == [10, 20, 30]
+
+
 def test_each_connector_has_its_own_times_of_the_range() -> None:
     quick, slow, idle = rows.connector("quick"), rows.connector("slow"), rows.connector("idle")
     delivered(quick, [10, 20, 30])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.cache import cache
+from django.db import connection
 
-from deliveries.models import Event
 from integrations import clashes, registry
 from integrations.clashes import Clash
 from integrations.models import EventRule, Source
@@ -53,12 +53,23 @@ def recent() -> Seen:
 
 
 def _recent() -> Seen:
-    newest = Event.objects.filter(refused="").order_by("-id")
-    rows = list(newest.values_list("source_id", "type", "name", "received_at")[:LOOKED_AT])
-    last: dict[Key, datetime] = {}
-    for source, kind, name, at in rows:
-        last[source, kind, name] = max(at, last.get((source, kind, name), at))
-    return Seen(last, len(rows) < LOOKED_AT)
+    """Grouped by the database: thousands of times are dear to make in Python."""
+    query = f"""
+        SELECT source_id, type, name, MAX(received_at), COUNT(*) FROM (
+            SELECT source_id, type, name, received_at FROM deliveries_event
+            WHERE refused = '' ORDER BY id DESC LIMIT {LOOKED_AT}) newest
+        GROUP BY source_id, type, name
+    """  # noqa: S608 - a number of ours
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        rows = cursor.fetchall()
+    last = {(source, kind, name): _moment(at) for source, kind, name, at, _ in rows}
+    return Seen(last, sum(row[-1] for row in rows) < LOOKED_AT)
+
+
+def _moment(value: Any) -> datetime:
+    """SQLite keeps times as text, in UTC."""
+    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
 
 
 def usual() -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Subquery
 
-from deliveries.engine.writing import is_sqlite
+from deliveries.engine.writing import among_ids, is_sqlite
 from deliveries.health import newest_of_each
 from deliveries.models import Delivery
 
@@ -21,7 +21,8 @@ SPREAD = 2000  # ids evenly over the range, so that a busy connector is not judg
 ENOUGH = 40  # of one connector among these; with fewer, its newest stand for the range
 # A replay is as old as somebody's decision, so it says nothing about speed.
 TIMED = "d.status = 'delivered' AND d.replay_of_id IS NULL AND d.finished_at IS NOT NULL"
-SPENT_SQLITE = "(julianday(d.finished_at) - julianday(d.created_at)) * 86400000"
+# SQLite knows times to the millisecond; the days it gives are not quite that exact.
+SPENT_SQLITE = "round((julianday(d.finished_at) - julianday(d.created_at)) * 86400000)"
 SPENT_POSTGRESQL = "EXTRACT(EPOCH FROM d.finished_at - d.created_at)::float * 1000"
 
 
@@ -46,6 +47,17 @@ def by_connector(start: datetime) -> dict[int, Took]:
         if times:
             found[key] = Took(rank(times, 0.5), rank(times, 0.95), key not in whole and not all_of_them)
     return found
+
+
+def of_newest(most: int, since: datetime, until: datetime) -> list[float]:
+    """The milliseconds that the newest ``most`` of those made then and delivered since took, shortest first."""
+    query = f"""
+        SELECT {_spent()} FROM deliveries_delivery d
+        WHERE d.status = 'delivered' AND d.finished_at IS NOT NULL AND d.created_at >= %s AND d.created_at < %s
+        ORDER BY d.created_at DESC LIMIT %s
+    """  # noqa: S608 - constants of ours only
+    between = [connection.ops.adapt_datetimefield_value(moment) for moment in (since, until)]
+    return sorted(spent for (spent,) in _rows(query, [*between, most]))
 
 
 def rank(times: Sequence[float], share: float) -> float:
@@ -78,14 +90,13 @@ def _spread(start: datetime) -> tuple[dict[int, list[float]], bool]:
     if not first:
         return {}, True
     step = max(1, (last - first) // SPREAD)
-    ids = list(range(first, last + 1, step))
-    marks = ",".join(["%s"] * len(ids))
+    among, ids = among_ids(list(range(first, last + 1, step)))
     query = f"""
         SELECT d.connector_id, {_spent()} FROM deliveries_delivery d
-        WHERE d.id IN ({marks}) AND {TIMED} AND d.created_at >= %s
+        WHERE {among} AND {TIMED} AND d.created_at >= %s
     """  # noqa: S608 - constants of ours only
     times: dict[int, list[float]] = {}
-    for key, spent in _rows(query, [*ids, connection.ops.adapt_datetimefield_value(start)]):
+    for key, spent in _rows(query, [ids, connection.ops.adapt_datetimefield_value(start)]):
         times.setdefault(key, []).append(spent)
     return times, step == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,7 +38,8 @@ RANGES = {
 
 def bars(chosen: Range, now: datetime) -> list[Bar]:
     """One for each piece of time, the one that is going on included."""
-    place, last = _places(chosen), _places(chosen)(now)
+    place = functools.cache(_places(chosen))  # an hour has a row for each status
+    last = place(now)
     places = [last - chosen.bucket * back for back in reversed(range(round(chosen.span / chosen.bucket)))]
     found: dict[datetime, dict[str, int]] = {at: {} for at in places}
     for moment, status, count in kept(f"overview:bars:{chosen.kept}", chosen.kept, lambda: _counted(chosen, now)):

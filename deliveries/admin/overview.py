@@ -66,7 +66,8 @@ def _numbers(now: datetime) -> dict[str, Any]:
     today, before = _ended(now)
     failed = Delivery.objects.filter(Among(UNUSUAL), status=Status.FAILED, created_at__gte=now - DAY)
     look = not_replayed(failed)
-    times, earlier = _times(now - DAY, now), _times(now - 2 * DAY, now - DAY)
+    times = latency.of_newest(SAMPLE, now - DAY, now)
+    earlier = latency.of_newest(SAMPLE, now - 2 * DAY, now - DAY)
     success, was = badges.success(*today), badges.success(*before)
     return {
         "delivered": today[0],
@@ -81,13 +82,6 @@ def _numbers(now: datetime) -> dict[str, Any]:
         "look": look[:MOST].count(),
         "look_more": MOST,
     }
-
-
-def _times(since: datetime, until: datetime) -> list[float]:
-    """How many milliseconds the newest delivered ones took, sorted."""
-    newest = Delivery.objects.filter(status=Status.DELIVERED, created_at__gte=since, created_at__lt=until)
-    pairs = newest.order_by("-created_at").values_list("finished_at", "created_at")[:SAMPLE]
-    return sorted((ended - made).total_seconds() * 1000 for ended, made in pairs if ended)
 
 
 def _ended(now: datetime) -> tuple[tuple[int, int], tuple[int, int]]:
