@@ -16,6 +16,7 @@ from django.views.decorators.csrf import csrf_protect
 
 from config.models import SetupLink, User
 from config.roles import Role
+from config.signin import PASSWORD_HELP
 from integrations import installation
 
 BACKEND = "config.backends.RoleBackend"
@@ -29,7 +30,7 @@ class SetupForm(forms.Form):
     password = forms.CharField(
         label="Password",
         strip=False,
-        help_text="At least 10 characters, not only digits, and not one of the common ones.",
+        help_text=PASSWORD_HELP,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "data-strength": ""}),
     )
 

@@ -1,4 +1,5 @@
-"""The sign-in form: e-mail, password, and the six digits of whoever turned on two-step login."""
+"""The sign-in form: e-mail, password, and the six digits of whoever turned on two-step login. And the form for another
+password."""
 
 from __future__ import annotations
 
@@ -6,10 +7,13 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.forms import PasswordChangeForm
 from django.http import HttpRequest
 from django_otp import match_token, user_has_device
 
 from integrations.secrets import UnreadableSecret
+
+PASSWORD_HELP = "At least 10 characters, not only digits, and not one of the common ones."  # noqa: S105  # words about one
 
 
 def typed_name(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:
@@ -53,3 +57,23 @@ class SignInForm(AdminAuthenticationForm):
             return bool(user_has_device(person))
         except UnreadableSecret as error:  # whoever has a second step does not get in without it
             raise forms.ValidationError(f"Two-step login cannot be checked. {error}") from None
+
+
+class PasswordForm(PasswordChangeForm):
+    """Django's, in the words of the set-up page."""
+
+    error_messages = {
+        **PasswordChangeForm.error_messages,
+        "password_incorrect": "This is not your password now. Capital letters count.",
+        "password_mismatch": "The two are not the same. Type the new password twice.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label, help_text in (
+            ("old_password", "Your password now", ""),
+            ("new_password1", "New password", PASSWORD_HELP),
+            ("new_password2", "The new password once more", ""),
+        ):
+            self.fields[name].label, self.fields[name].help_text = label, help_text
+        self.fields["new_password1"].widget.attrs["data-strength"] = ""

@@ -98,8 +98,7 @@ class ConsoleSite(AdminSite):
     site_title = "Signalbox"
     index_title = "Overview"
     index_template = "console/overview.html"
-    password_change_template = "console/password.html"  # noqa: S105  # the name of a file
-    password_change_done_template = "console/password_done.html"  # noqa: S105  # as above
+    password_change_done_template = "console/password_done.html"  # noqa: S105  # the name of a file
     enable_nav_sidebar = False
     site_url = None
 
@@ -176,14 +175,26 @@ class ConsoleSite(AdminSite):
 
         address = limits.network(str(request.META.get("REMOTE_ADDR", "")))
         if request.method == "POST" and (wait := limits.wait(limits.SIGN_IN, address, settings.RATE_LIMIT_SIGN_IN)):
-            words = "Too many sign-ins were tried from your address. Wait a few seconds and try again."
-            answer = render(request, "400.html", {"words": words}, status=429)
+            words = "From the network that you are in, somebody has tried to sign in very often just now."
+            answer = render(request, "429.html", {"words": words, "wait": "wait a few seconds."}, status=429)
             answer["Retry-After"] = str(wait)
             return answer
         answer = super().login(request, extra_context)
         if request.method == "POST" and answer.status_code == 302:
             installation.remember(request)
         return answer
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        from django.contrib.auth.views import PasswordChangeView
+
+        from config.signin import PasswordForm
+
+        done = reverse("admin:password_change_done")
+        context = {**self.each_context(request), **(extra_context or {})}
+        view = PasswordChangeView.as_view(
+            form_class=PasswordForm, template_name="console/password.html", success_url=done, extra_context=context
+        )
+        return view(request)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         from deliveries.admin import overview

@@ -65,7 +65,9 @@ def test_a_refused_key_is_said_in_words(m: Any, http: Any) -> None:
 
 def test_pasted_nonsense_sends_nothing(m: Any, http: Any) -> None:
     html = send(m, "operator", sample="paste", pasted="{nonsense").content.decode()
-    assert "This is not JSON" in html
+    assert (
+        "This cannot be read as an event: it goes wrong at line 1, character 2. Paste all of it, from { to }." in html
+    )
     assert len(http.calls) == 0
 
 
@@ -198,7 +200,11 @@ def test_the_address_offered_is_the_persons_own(m: Any) -> None:
     [
         ("my_email", {"my_email": "ann"}, "This is no e-mail address. It looks like name@example.com."),
         ("my_email", {"my_email": ""}, "Give your e-mail address, or below the id you have over there."),
-        ("pasted", {"sample": "paste", "pasted": "[1]"}, "An event is a JSON object, in curly brackets."),
+        (
+            "pasted",
+            {"sample": "paste", "pasted": "[1]"},
+            "An event stands in curly brackets, from { to }.",
+        ),
         ("pasted", {"sample": "paste", "pasted": " "}, "Paste an event here, or choose another one above."),
     ],
 )
@@ -241,8 +247,15 @@ def test_no_shows_what_to_look_at_and_yes_ends_it(m: Any, http: Any) -> None:
     assert words[:2] == ["Saw the test event in Segment", "Did not see the test event in Segment"]
 
 
-def test_in_the_wizard_yes_goes_on_and_no_stays() -> None:
-    row, client = practice_row(status="off"), person("editor")
+def test_the_practice_service_has_nothing_to_look_at() -> None:
+    html = practise(person("operator"), practice_row()).content.decode()
+    assert ("Practice service accepted the event." in html, "Do you see it" in html) == (True, False)
+
+
+def test_in_the_wizard_yes_goes_on_and_no_stays(m: Any, http: Any) -> None:
+    http.get(KEY, json={})
+    http.post(BATCH, json={"success": True})
+    row, client = m.draft, person("editor")
     practise(client, row)
     assert answer_seen(client, row, "no")["Location"] == f"/connectors/{row.pk}/setup/test/"
     assert "Not there? Look at this" in client.get(f"/connectors/{row.pk}/setup/test/").content.decode()

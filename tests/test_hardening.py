@@ -103,3 +103,34 @@ def test_a_mistake_of_ours_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> 
     assert (answer.status_code, "secret inner words" in said) == (500, False)
     assert "<h1>Something went wrong here</h1>" in said
     assert "What came in is safe" in said
+
+
+@pytest.mark.django_db
+def test_a_page_that_was_open_for_too_long_says_so() -> None:
+    """Somebody signed in in another tab: the form here carries a secret that counts no more."""
+    answer = Client(enforce_csrf_checks=True).post("/login/", {"username": "a@example.com", "password": "x"})
+    html = answer.content.decode()
+    assert (answer.status_code, "<h1>This page was open for too long</h1>" in html) == (403, True)
+    assert "CSRF" not in html
+
+
+@pytest.mark.django_db
+def test_who_is_locked_out_reads_for_how_long_and_what_to_do() -> None:
+    User.objects.create_user("owner@example.com", "correct horse staple", role="owner")
+    browser = Client()
+    for _ in range(settings.AXES_FAILURE_LIMIT):
+        answer = browser.post("/login/", {"username": "owner@example.com", "password": "guess"})
+    html = answer.content.decode()
+    assert (answer.status_code, "<h1>Too many tries to sign in</h1>" in html) == (429, True)
+    assert "for a quarter of an hour nobody can sign in with this e-mail" in html
+
+
+@pytest.mark.django_db
+def test_another_password_is_asked_for_in_the_words_of_the_set_up_page() -> None:
+    client = person("owner")
+    html = client.get("/password_change/").content.decode()
+    assert "At least 10 characters, not only digits, and not one of the common ones." in html
+    wrong = {"old_password": "x", "new_password1": "correct horse staple", "new_password2": "another"}
+    html = client.post("/password_change/", wrong).content.decode()
+    assert "This is not your password now. Capital letters count." in html
+    assert "The two are not the same. Type the new password twice." in html

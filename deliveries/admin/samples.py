@@ -90,11 +90,12 @@ def _read(text: str) -> tuple[dict[str, Any] | None, str]:
         return None, "Paste an event here, or choose another one above."
     try:
         found = orjson.loads(text)
-    except ValueError as wrong:
-        return None, f"This is not JSON: {wrong}."
+    except orjson.JSONDecodeError as wrong:
+        place = f"line {wrong.lineno}, character {wrong.colno}"
+        return None, f"This cannot be read as an event: it goes wrong at {place}. Paste all of it, from {{ to }}."
     if isinstance(found, dict):
         return found, ""
-    return None, "An event is a JSON object, in curly brackets."
+    return None, "An event stands in curly brackets, from { to }."
 
 
 def _own_errors(mine: Own) -> dict[str, str]:

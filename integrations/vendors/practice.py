@@ -67,6 +67,4 @@ VENDOR = Vendor(
         "userId": "user_123",
         "properties": {"survey_id": "srv_1", "response_id": "resp_1", "score": 9},
     },
-    look_at="the practice service",
-    not_there=("It is made up, so there is nothing to see. With a real service, its checklist stands here.",),
 )
