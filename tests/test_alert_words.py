@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core import mail
+from django.utils import timezone
 from django.utils.html import escape
 
 from deliveries import alerts
@@ -39,10 +40,10 @@ def test_a_mail_says_what_the_page_says_of_a_refused_event() -> None:
 def test_every_problem_says_what_happened_why_and_what_to_do(kind: str, cause: str) -> None:
     """Also where the delivery that it was opened for is gone."""
     m = made()
-    problem = Problem.objects.create(connector=m.connector, kind=kind, cause=cause, state="closed")
+    problem = Problem.objects.create(connector=m.connector, kind=kind, cause=cause)
     headline, todo = mailed(problem).split("\n\n")[1].split("\nWhat to do: ")
     assert min(len(headline), len(todo)) > 40
-    assert (FAILED_OTHERWISE[2].split(",")[0] in todo) is (kind in ("key_refused", "failing") and not cause)
+    assert (FAILED_OTHERWISE[2].split(";")[0] in todo) is (kind in ("key_refused", "failing") and not cause)
     page = person("viewer").get(f"/problems/{problem.pk}/").content.decode()
     assert escape(todo) in page
 
@@ -53,3 +54,20 @@ def test_what_is_over_asks_for_nothing() -> None:
     assert "Nothing has to be done: this is over. It was: Segment refused the write key." in text
     assert "What failed meanwhile can be replayed from its page." in text
     assert "What to do" not in text
+
+
+def test_a_problem_speaks_of_all_that_failed_and_says_when_it_is_over() -> None:
+    m = made()
+    problem = Problem.objects.create(connector=m.connector, kind="failing", cause="service_error")
+    client, address = person("owner"), f"/problems/{problem.pk}/"
+    html = client.get(address).content.decode()
+    assert "That has nothing to do with the events." in html
+    assert "</strong> Replay what failed when Segment works again.</div>" in html
+    for state, said in (
+        ("solved", "Nothing any more: this is over."),
+        ("closed", "Nothing any more: it was closed, and opens anew if it happens again."),
+    ):
+        Problem.objects.filter(pk=problem.pk).update(state=state, ended_at=timezone.now())
+        html = client.get(address).content.decode()
+        assert f"</strong> {said} What failed meanwhile can be replayed.</div>" in html
+        assert "Replay what failed when" not in html

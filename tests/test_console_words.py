@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -203,3 +204,18 @@ def test_a_name_from_right_to_left_keeps_its_signs_to_itself() -> None:
 )
 def test_an_address_breaks_between_its_parts(text: str, html: str) -> None:
     assert breaks(text) == html
+
+
+def test_empty_lists_offer_one_thing_to_press() -> None:
+    """No filters over nothing, no export of nothing, and no second button beside the one that fills the list."""
+    for path, button in (
+        ("/connectors/", "Connect your first service"),
+        ("/sources/", "Add a source"),
+        ("/deliveries/", "Send a test event from a connector"),
+        ("/events/", "Set up a source"),
+        ("/history/", ""),
+    ):
+        html = page(path).partition("<main")[2]
+        pressed = len(re.findall(r'class="button[ "]', html))
+        assert (pressed, html.count('class="filters"')) == (1 if button else 0, 0), path
+        assert button in html

@@ -13,6 +13,8 @@ from integrations.types import Cause
 Words = tuple[str, str, str]
 
 REPLAY = "then replay this delivery."
+NOT_ITS_FAULT = "That has nothing to do with this event."
+NOT_THEIR_FAULT = "That has nothing to do with the events."
 OPEN_CONNECTOR = "Open {connector}"
 
 STATUS: dict[str, Words] = {
@@ -59,7 +61,7 @@ FAILED: dict[Cause, Words] = {
     ),
     Cause.SERVICE_ERROR: (
         "{who} had a problem on its side.",
-        "{answered} {says} That has nothing to do with this event.",
+        f"{{answered}} {{says}} {NOT_ITS_FAULT}",
         "Replay this delivery when {whom} works again.",
     ),
     Cause.TIMEOUT: (

@@ -33,7 +33,10 @@ class Explanation:
 
     def of_many(self) -> Explanation:
         """The same where it stands for all that failed alike."""
-        return replace(self, what_to_do=self.what_to_do.replace(words.REPLAY, "then replay what failed."))
+        said = replace(self, explanation=self.explanation.replace(words.NOT_ITS_FAULT, words.NOT_THEIR_FAULT))
+        for one, many in (("Replay", "Replay what failed"), ("replay", "replay what failed")):
+            said = replace(said, what_to_do=said.what_to_do.replace(f"{one} this delivery", many))
+        return said
 
 
 def in_utc(moment: datetime, now: datetime | None = None) -> str:

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.db import OperationalError
+from django.test import Client
 
 from config.models import SetupLink, User
 from deliveries import practice
@@ -118,8 +121,9 @@ def test_pictures_for_a_viewer(page: Any, live_server: Any, rows: Any, look: str
 def test_pictures_of_what_goes_wrong(page: Any, live_server: Any, rows: Any, look: str, monkeypatch: Any) -> None:
     opened = page(look, "/nowhere/")
     taken(opened, "error-404", look)
-    for name, error in (("500", ValueError("made up")), ("503", UnreadableSecret("made up"))):
-        monkeypatch.setattr(books, "show", raising(error))
+    errors = {"500": ValueError, "503": UnreadableSecret, "database": OperationalError}
+    for name, error in errors.items():
+        monkeypatch.setattr(books, "show", raising(error("made up")))
         opened.goto(f"{live_server.url}/books/")
         taken(opened, f"error-{name}", look)
 
@@ -132,6 +136,7 @@ def raising(error: Exception) -> Any:
 
 
 @LOOKS
+@pytest.mark.answers("/login/")
 def test_pictures_before_signing_in(page: Any, live_server: Any, rows: Any, look: str) -> None:
     opened = page(look, "/login/", signed_in=False)
     taken(opened, "sign-in", look)
@@ -140,6 +145,17 @@ def test_pictures_before_signing_in(page: Any, live_server: Any, rows: Any, look
     with opened.expect_navigation():
         opened.keyboard.press("Enter")
     taken(opened, "sign-in-wrong", look)
+    opened.context.clear_cookies()
+    opened.fill("[name=password]", "not this one")
+    presses("Sign in")(opened)
+    taken(opened, "error-too-old", look)
+    for _ in range(settings.AXES_FAILURE_LIMIT):
+        Client().post("/login/", {"username": "owner@example.com", "password": "not this one"})
+    opened.goto(f"{live_server.url}/login/")
+    opened.keyboard.type("owner@example.com")
+    opened.fill("[name=password]", "not this one")
+    presses("Sign in")(opened)
+    taken(opened, "error-429", look)
     opened.goto(f"{live_server.url}/setup/used/")
     taken(opened, "set-up-used", look)
     User.objects.all().delete()
