@@ -27,7 +27,7 @@ from tests.console import attempt_of, delivery_of, event_of, person
 
 pytestmark = pytest.mark.django_db
 EDITORS = {"editor", "owner"}
-BANNER, LOAD, REMOVE = "Made-up services and events", "Load practice data", "Remove practice data"
+BANNER, LOAD, REMOVE = "All made up; nothing leaves this machine.", "Load practice data", "Remove practice data"
 
 
 @pytest.fixture(autouse=True)
