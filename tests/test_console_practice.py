@@ -273,3 +273,9 @@ def test_no_problem_is_made_up_where_practice_data_was_loaded_by_nobody() -> Non
     problems.check(timezone.now(), lambda *_: None)
     assert list(Problem.objects.values_list("kind", flat=True)) == []
     assert Connector.objects.get(status="paused").status_by == "the practice data"
+
+
+def test_a_test_of_the_practice_service_asks_nobody_to_look_there() -> None:
+    row = Connector.objects.create(name="To", vendor="practice", settings={"script": "works"})
+    html = person("operator").post(f"/connectors/{row.pk}/test/send/").content.decode()
+    assert ("Practice service accepted the event." in html, "Do you see it" in html) == (True, False)

@@ -247,11 +247,6 @@ def test_no_shows_what_to_look_at_and_yes_ends_it(m: Any, http: Any) -> None:
     assert words[:2] == ["Saw the test event in Segment", "Did not see the test event in Segment"]
 
 
-def test_the_practice_service_has_nothing_to_look_at() -> None:
-    html = practise(person("operator"), practice_row()).content.decode()
-    assert ("Practice service accepted the event." in html, "Do you see it" in html) == (True, False)
-
-
 def test_in_the_wizard_yes_goes_on_and_no_stays(m: Any, http: Any) -> None:
     http.get(KEY, json={})
     http.post(BATCH, json={"success": True})
