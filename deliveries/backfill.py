@@ -13,13 +13,13 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
+from deliveries.core.skipped_words import CONNECTOR_OFF
 from deliveries.models import Delivery, Event, Replay, Status
 from integrations.models import Connector, Source
 from integrations.types import Cause
 
 SINCE = "came_in_since"  # a filter of its own, beside those of the log
 DAY = timedelta(hours=24)
-OFF_WORDS = "The connector was "  # how the details begin of what was skipped because the whole connector was off
 Walked = tuple[int, int | None, int, int]  # place of the walk, original delivery, event, connector
 
 
@@ -55,4 +55,4 @@ def walk(replay: Replay, limit: int) -> list[Walked]:
 
 
 def _off() -> Q:
-    return Q(status=Status.SKIPPED, cause=Cause.SWITCHED_OFF, detail__startswith=OFF_WORDS)
+    return Q(status=Status.SKIPPED, cause=Cause.SWITCHED_OFF, detail__startswith=CONNECTOR_OFF)

@@ -9,13 +9,15 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from deliveries import since
+from deliveries import hold, since
 from deliveries.alarm import Problem
 from deliveries.core import causes, problem_words, retry
+from deliveries.core.cause_words import STOPPED_FOR_KEY
 from deliveries.core.named_field import asked_for, named_field
-from deliveries.models import Attempt, Delivery
+from deliveries.models import Attempt, Delivery, Status
 from integrations import clock, registry
 from integrations.models import Connector
+from integrations.types import Cause
 from integrations.verdicts import retry_after
 
 
@@ -25,7 +27,7 @@ def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> ca
     vendor = registry.get(delivery.connector.vendor)
     said = causes.explain(
         delivery.status,
-        delivery.cause,
+        _cause_of(delivery),
         vendor=delivery.connector.vendor,
         vendor_label=vendor.label if vendor else delivery.connector.vendor,
         connector_name=delivery.connector.name,
@@ -50,6 +52,14 @@ def sentences(delivery: Delivery, tries: Sequence[Attempt], now: datetime) -> ca
     if whose := since.words(delivery, now):
         said = replace(said, explanation=f"{said.explanation} {whose}")
     return said
+
+
+def _cause_of(delivery: Delivery) -> str:
+    """Held because the connector stopped by itself: resuming it as it is would help nobody."""
+    row = delivery.connector
+    if delivery.status != Status.HELD or row.status != Connector.Status.PAUSED or row.status_by != hold.SERVER:
+        return delivery.cause
+    return Cause.KEY_REFUSED if row.status_reason.startswith(STOPPED_FOR_KEY) else Cause.NOT_FOUND
 
 
 def of_problem(problem: Problem, now: datetime) -> causes.Explanation:

@@ -20,6 +20,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from deliveries import pace, release
+from deliveries.core.skipped_words import HELD_TOO_LONG
 from deliveries.engine.writing import write_transaction
 from deliveries.log import OPEN, UNUSUAL, Among, BadValue
 from deliveries.models import Delivery, Lane, Status
@@ -149,7 +150,7 @@ def expire_held(now: datetime) -> int:
     days = settings.HOLD_DAYS
     old = Delivery.objects.filter(status=Status.HELD, created_at__lt=now - timedelta(days=days)).filter(Among(UNUSUAL))
     old = old.exclude(connector_id__in=release.running().values("connector_id"))
-    return skip(old, Cause.PAUSED, f"Held for more than {days} days while the connector was paused.", now=now)
+    return skip(old, Cause.PAUSED, f"{HELD_TOO_LONG} {days} days while the connector was paused.", now=now)
 
 
 def resume_due(now: datetime) -> int:

@@ -88,8 +88,10 @@ def newest_of(connector_id: int | OuterRef) -> QuerySet[Delivery]:
 
 
 def not_replayed(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    """Those that no other delivery replayed: of what failed, what still needs a look."""
-    return rows.filter(~Exists(Delivery.objects.filter(replay_of=OuterRef("pk"), replay_of__isnull=False)))
+    """Those that no other delivery replayed: of what failed, what still needs a look. A replay that was stopped, or
+    thrown away while it was held, sent nothing."""
+    replays = Delivery.objects.filter(replay_of=OuterRef("pk"), replay_of__isnull=False)
+    return rows.filter(~Exists(replays.exclude(status=Status.SKIPPED, cause=Cause.PAUSED)))
 
 
 def events(filters: Filters) -> QuerySet[Event]:

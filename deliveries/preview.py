@@ -109,7 +109,8 @@ def send_test(
     sender = caller or Sender()
     event = marked(payload)
     message_id = str(event["messageId"])
-    shown, result, answer = _run(config, event, vendor, sender)
+    # It comes from us, not from Segment: so Segment too gets the very id that it is to be looked for by.
+    shown, result, answer = _run(config, event, vendor, sender, source_vendor="")
     if caller is None:
         sender.close()  # type: ignore[attr-defined]  # our own Sender, then
     if result is None or result.call is None or result.verdict is None:
@@ -187,7 +188,11 @@ class _Nobody:
 
 
 def _run(
-    config: ConnectorConfig, payload: Mapping[str, Json], vendor: Vendor, caller: Caller
+    config: ConnectorConfig,
+    payload: Mapping[str, Json],
+    vendor: Vendor,
+    caller: Caller,
+    source_vendor: str = "segment",
 ) -> tuple[Preview, Result | None, Response | None]:
     now = timezone.now()
     notes: tuple[str, ...] = ()
@@ -197,7 +202,9 @@ def _run(
     if event.refused:
         return Preview(status="failed", cause=Cause.DATA_REFUSED.value, detail=event.refused), None, None
     recorder = _Recorder(caller)
-    result = perform([_claimed(config, event.body, now)], _target(config, vendor), recorder, timezone.now)[0]
+    result = perform(
+        [_claimed(config, event.body, now, source_vendor)], _target(config, vendor), recorder, timezone.now
+    )[0]
     if recorder.request is None:
         refusal = result.not_sent or NotSent(Cause.INTERNAL, "Nothing was sent.")
         status = "skipped" if refusal.cause in SKIPPING else "failed"
@@ -212,7 +219,7 @@ def _run(
     return shown, result, recorder.response
 
 
-def _claimed(config: ConnectorConfig, body: str, now: datetime) -> Claimed:
+def _claimed(config: ConnectorConfig, body: str, now: datetime, source_vendor: str) -> Claimed:
     return Claimed(
         id=0,
         connector_id=config.id,
@@ -221,7 +228,7 @@ def _claimed(config: ConnectorConfig, body: str, now: datetime) -> Claimed:
         lane=LIVE,
         as_sent=False,
         replay_of_id=None,
-        source_vendor="segment",
+        source_vendor=source_vendor,
         body=body,
     )
 

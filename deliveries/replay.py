@@ -18,6 +18,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from deliveries import backfill, hold, log, pace
+from deliveries.core.skipped_words import REPLAY_STOPPED
 from deliveries.engine.writing import write_transaction
 from deliveries.models import Delivery, Replay, Status
 from deliveries.replay_plan import PAST_IDENTIFIES, candidates, preview, total, walk, wanted_statuses
@@ -284,7 +285,7 @@ def _stop(replay_id: int, reason: str) -> None:
     )
     if changed:
         rows = Delivery.objects.filter(replay_id=replay_id, status__in=[Status.WAITING, Status.RETRYING, Status.HELD])
-        hold.skip(rows, Cause.PAUSED, f"The replay was stopped before this was sent. {reason}")
+        hold.skip(rows, Cause.PAUSED, f"{REPLAY_STOPPED} {reason}")
 
 
 def _wake() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Count
 
+from deliveries.core.reasons import REASONS
 from deliveries.models import Delivery, Replay, Status
 
 EQUAL_FAILURES = 20
@@ -79,5 +80,5 @@ def equal_failures(replay_id: int) -> str:
     last = list(ended.order_by("-finished_at", "-id").values_list("status", "cause")[:EQUAL_FAILURES])
     if len(last) < EQUAL_FAILURES or len(set(last)) > 1 or last[0][0] != Status.FAILED:
         return ""
-    reason = last[0][1].replace("_", " ")
+    reason = REASONS.get(last[0][1], last[0][1]).lower()
     return f"Stopped by itself: {EQUAL_FAILURES} deliveries in a row failed for the same reason ({reason})."

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from deliveries.backfill import OFF_WORDS
+from deliveries.core.skipped_words import CONNECTOR_OFF
 from deliveries.models import Delivery, Status
 from integrations.history import Change
 from integrations.types import Cause
@@ -33,7 +33,7 @@ def words(delivery: Delivery, now: datetime) -> str:
     found = _looked_for(delivery)
     if found is None:
         return ""
-    until = (delivery.finished_at or now) + (ITS_OWN if delivery.detail.startswith(OFF_WORDS) else timedelta(0))
+    until = (delivery.finished_at or now) + (ITS_OWN if delivery.detail.startswith(CONNECTOR_OFF) else timedelta(0))
     changes = Change.objects.filter(kind="connector", object_id=delivery.connector_id, at__lte=until)
     for change in changes[:LOOK_BACK]:
         decided = found(change)
@@ -50,7 +50,7 @@ def _looked_for(delivery: Delivery) -> Found | None:
     if delivery.status != Status.SKIPPED:
         return None
     if delivery.cause == Cause.SWITCHED_OFF:
-        if delivery.detail.startswith(OFF_WORDS):
+        if delivery.detail.startswith(CONNECTOR_OFF):
             return _off
         if match := RULE.fullmatch(delivery.detail):
             return _by_line(match[1])

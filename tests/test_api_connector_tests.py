@@ -10,7 +10,7 @@ import pytest
 from deliveries import preview
 from deliveries.engine.send import SendFailed
 from deliveries.models import Delivery
-from integrations import selectors
+from integrations import registry, selectors
 from integrations.models import Connector, EventRule, Filter
 from integrations.types import Cause, OutgoingRequest, Response
 from tests.api import Api, refused
@@ -165,3 +165,14 @@ def test_check_credentials(segment: Connector, to: Connector) -> None:
     assert silent is not None
     assert (silent.disposition, silent.cause) == ("retry", "timeout")
     assert preview.check_credentials(selectors.connector_config(to), caller=fake) is None
+
+
+def test_segment_gets_the_id_that_a_test_is_looked_for_by(segment: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that came from Segment get an id of their own there; a test comes from us."""
+    fake = network(monkeypatch, Fake())
+    config, vendor = selectors.connector_config(segment), registry.get("segment")
+    assert vendor is not None
+    tested = preview.send_test(config, {"type": "track", "event": "A", "userId": "u"}, vendor)
+    [item] = json.loads(fake.sent[-1].content())["batch"]
+    assert tested.message_id.startswith("test_")
+    assert item["messageId"] == tested.message_id

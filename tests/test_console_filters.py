@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from deliveries.admin import words
 from deliveries.alarm import Problem
+from deliveries.core.reasons import REASONS
 from deliveries.models import Replay
 from integrations.models import Connector
 from tests import rows
@@ -175,7 +175,7 @@ def test_a_running_replay_is_stopped_from_its_line(one: Connector) -> None:
 
 def test_no_reasons_code_is_a_part_of_anothers() -> None:
     """The list of replays looks for one code in a text of several."""
-    codes = list(words.REASONS)
+    codes = list(REASONS)
     assert [(a, b) for a in codes for b in codes if a != b and a in b] == []
 
 

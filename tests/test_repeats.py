@@ -140,6 +140,11 @@ def test_of_more_than_were_looked_at_the_older_ones_may_be_too_old(monkeypatch: 
     html = page("/replays/new/?event=Order")
     assert "<h1>Replay at least 1 event" in html.replace("\u00a0", " ")
     assert "Only the newest 1 were looked at" in html
+    assert '<a href="?event=Order&amp;count=all">Count all of them</a>' in html
+    exact = page("/replays/new/?event=Order&count=all")
+    assert "<h1>Replay 2 events" in exact.replace("\u00a0", " ")
+    assert "Replay 2 events</button>" in exact.replace("\u00a0", " ")
+    assert "were looked at" not in exact
     assert "Events that may have arrived and are older than the 24 hours for which Segment recognises" in html
     assert "Replay all of them</button>" in html
     assert "older than" not in page("/replays/new/?event=Order&cause=key_refused")

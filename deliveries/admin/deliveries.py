@@ -14,8 +14,9 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from deliveries import log, replay
-from deliveries.admin import detail, listing, words
+from deliveries.admin import detail, listing
 from deliveries.core import personal
+from deliveries.core.reasons import REASONS, reason
 from deliveries.models import Delivery, Status
 from deliveries.replay_plan import wanted_statuses
 from integrations.admin import sheets
@@ -45,8 +46,8 @@ NOTHING = {
 }
 EXPORTED = 10_000
 EXPORTED_COLUMNS = (
-    "id", "status", "cause", "sent_as", "attempts", "connector__name", "event__name", "event__type", "event__user_id",
-    "event__anonymous_id", "event__message_id", "event__received_at",
+    "id", "status", "cause", "detail", "sent_as", "attempts", "connector__name", "event__name", "event__type",
+    "event__user_id", "event__anonymous_id", "event__message_id", "event__received_at",
 )  # fmt: skip
 PERSONAL = "integrations.operate_connector"  # a viewer sees personal fields masked
 
@@ -82,7 +83,7 @@ class DeliveryAdmin(PageAdmin):
             views=VIEWS,
             view=request.GET.get("view", ""),
             statuses=Status.choices,
-            causes=words.REASONS.items(),
+            causes=REASONS.items(),
             answers=listing.answers(),
             ranges=[(name, label) for name, (label, _) in listing.RANGES.items()],
             connectors=[(str(key), name) for key, name in connectors],
@@ -190,7 +191,7 @@ def _chosen(ids: list[str]) -> list[int]:
 def _cells(row: Any, *, masked: bool) -> list[Any]:
     user = row.event__user_id or row.event__anonymous_id
     return [
-        row.id, row.status, words.REASONS.get(row.cause, ""), row.event__name or row.event__type, row.sent_as,
+        row.id, row.status, reason(row.cause, row.detail), row.event__name or row.event__type, row.sent_as,
         row.connector__name, personal.hidden_id(user) if masked else user, row.event__message_id,
         row.event__received_at.isoformat(), row.attempts,
     ]  # fmt: skip
@@ -247,6 +248,6 @@ def _line(row: Delivery, *, masked: bool) -> Line:
     return Line(
         row=row,
         user=personal.hidden_id(user) if masked else user,
-        reason=words.reason(row),
+        reason=reason(row.cause, row.detail),
         took_ms=(ended - row.created_at).total_seconds() * 1000 if ended else None,
     )

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from deliveries import explained, log, repeats
-from deliveries.admin import words
 from deliveries.core import personal
+from deliveries.core.reasons import REASONS, reason
 from deliveries.models import Attempt, Delivery, Status
 from integrations import clock, registry
 from integrations.templatetags.console import words as span
@@ -34,7 +34,7 @@ def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any
         "person": personal.hidden_id(user) if masked else user,
         "masked": masked,
         "payload": personal.masked(payload) if masked else payload,
-        "reason": words.reason(delivery),
+        "reason": reason(delivery.cause, delivery.detail),
         "replays": replays_of(delivery),
         "alike": min(number := alike(delivery), ALIKE),
         "more_alike": number > ALIKE,
@@ -82,7 +82,7 @@ def _try(attempt: Attempt, *, masked: bool) -> dict[str, Any]:
         "request_body": _body(attempt.request_body, masked=masked),
         "response_headers": response.get("headers") or {},
         "response_body": _body(attempt.response_body, masked=masked),
-        "reason": words.REASONS.get(attempt.cause, ""),
+        "reason": REASONS.get(attempt.cause, ""),
     }
 
 

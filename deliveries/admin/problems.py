@@ -13,8 +13,9 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
 from deliveries import explained, log
-from deliveries.admin import listing, words
+from deliveries.admin import listing
 from deliveries.alarm import AlertRule, Problem
+from deliveries.core.reasons import REASONS
 from integrations.admin.pages import PageAdmin, changes
 
 OPERATE = "integrations.operate_connector"
@@ -118,9 +119,7 @@ def _choices(view: str) -> dict[str, Any]:
     kinds = dict(AlertRule.Kind.choices)
     return {
         "connectors": sorted(((str(key), name) for key, name in named), key=lambda one: one[1].lower()),
-        "causes": sorted(
-            ((one, words.REASONS.get(one) or str(kinds.get(one, one))) for one in causes), key=itemgetter(1)
-        ),
+        "causes": sorted(((one, REASONS.get(one) or str(kinds.get(one, one))) for one in causes), key=itemgetter(1)),
         "states": [(state.value, state.label) for state in Problem.State if state in VIEWS[view][1]],
         "ranges": [(code, label) for code, (label, _) in listing.RANGES.items()],
     }

@@ -14,8 +14,9 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
 from deliveries import backfill, log, pace, replay
-from deliveries.admin import badges, figures, listing, words
+from deliveries.admin import badges, figures, listing
 from deliveries.admin.deliveries import filters_of
+from deliveries.core.reasons import REASONS
 from deliveries.models import Replay, Status
 from deliveries.replay_plan import PAST_IDENTIFIES
 from integrations import clock, registry
@@ -26,8 +27,8 @@ from integrations.types import Cause
 
 FILTERS = ("state", "connector", "cause", "range", "since", "until")
 # What never fails is never asked for in a replay of what failed.
-REPLAYED = tuple(code for code in words.REASONS if code not in (Cause.PAUSED, Cause.ERASED))
-LOOKED_AT = 500  # of more than these the preview says only that they are more, in a fifth of a second
+REPLAYED = tuple(code for code in REASONS if code not in (Cause.PAUSED, Cause.ERASED))
+LOOKED_AT = 500  # of more than these the preview says only that they are more, in a fifth of a second, until asked
 CHOICES = ("as_sent", "include_delivered")
 LONG_AGO = timedelta(days=7)
 BOUNDS = {"since": "created_at__gte", "until": "created_at__lt"}
@@ -55,7 +56,7 @@ class ReplayAdmin(PageAdmin):
         context = {
             "states": Replay.State.choices,
             "connectors": sorted(names.items(), key=lambda one: one[1].lower()),
-            "causes": [(code, label) for code, label in words.REASONS.items() if code in REPLAYED],
+            "causes": [(code, label) for code, label in REASONS.items() if code in REPLAYED],
             "ranges": [(code, label) for code, (label, _) in listing.RANGES.items()],
             "filtered": any(request.GET.get(name) for name in FILTERS),
         }
@@ -68,14 +69,15 @@ class ReplayAdmin(PageAdmin):
         context: dict[str, Any] = {"crumbs": [("Replays", self.link("changelist"))], **choices}
         try:
             filters = replay_filters(request.GET)
-            context["preview"] = preview = replay.preview(filters, **choices, most=LOOKED_AT)
+            most = None if request.GET.get("count") == "all" else LOOKED_AT
+            context["preview"] = preview = replay.preview(filters, **choices, most=most)
         except ValueError as error:
             return self.show(request, "console/replay_new.html", "Replay", error=str(error), **context)
         connectors = list(Connector.objects.filter(id__in=[row["id"] for row in preview["connectors"]]))
         context["what"] = in_words(filters, _connector_names())
         context["filters"] = filters
-        most = pace.most_of(connectors[0]) if connectors and "connector" in filters else None
-        context["pace"] = figures.speed_of(preview["total"], most)
+        allowed = pace.most_of(connectors[0]) if connectors and "connector" in filters else None
+        context["pace"] = figures.speed_of(preview["total"], allowed)
         found = badges.reports(connectors)
         works = badges.tested_well(connectors)
         context["health"] = [(row, found[row.pk].health, row.pk in works) for row in connectors]
@@ -109,7 +111,9 @@ class ReplayAdmin(PageAdmin):
         row = get_object_or_404(Replay, pk=pk)
         title = f"Replay: {in_words(row.filters, _connector_names())}"
         crumbs = [("Replays", self.link("changelist"))]
-        return self.show(request, "console/replay.html", title, replay=row, crumbs=crumbs, **_progress(row))
+        now = _progress(row)
+        rest = _address_of(row) if now["now"]["state"] == Replay.State.STOPPED or now["now"]["failed"] else ""
+        return self.show(request, "console/replay.html", title, replay=row, crumbs=crumbs, rest=rest, **now)
 
     def live(self, request: HttpRequest, pk: int) -> HttpResponse:
         row = get_object_or_404(Replay, pk=pk)
@@ -136,6 +140,14 @@ def _progress(row: Replay) -> dict[str, Any]:
 def _left(now: Mapping[str, Any]) -> int:
     """How many are not sent yet: they would be left out if it were stopped."""
     return max(0, now["total"] - now["delivered"] - now["failed"] - now["skipped"])
+
+
+def _address_of(row: Replay) -> str:
+    """What leads to a replay of what this one did not get there: what has arrived since is left out by itself. "" where
+    it was not asked for by filters."""
+    if {PAST_IDENTIFIES, backfill.SINCE} & row.filters.keys():
+        return ""
+    return "?" + urlencode({**row.filters, **{name: 1 for name in CHOICES if getattr(row, name)}})
 
 
 def replay_filters(params: Mapping[str, str]) -> dict[str, Any]:
@@ -183,7 +195,7 @@ def in_words(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
         if name == "connector":
             parts.append(names.get(value, value))
         elif name == "cause":
-            parts.append(", ".join(words.REASONS.get(one, one) for one in value.split(",")).lower())
+            parts.append(", ".join(REASONS.get(one, one) for one in value.split(",")).lower())
         elif name == "status":
             parts.append(", ".join(str(Status(one).label) for one in value.split(",") if one in Status.values).lower())
         elif name in ("since", "until"):

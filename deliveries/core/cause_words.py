@@ -144,6 +144,7 @@ RETRYING: dict[Cause, str] = {
 }
 RETRYING_OTHERWISE = "Nothing yet: we try again by ourselves."
 
+STOPPED_FOR_KEY = "The key was refused"  # how the reason begins for which a connector stops by itself; else it is gone
 HELD: dict[Cause, Words] = {
     Cause.PAUSED: (
         "Waiting: the connector is paused.",
@@ -154,6 +155,11 @@ HELD: dict[Cause, Words] = {
         "Waiting: {whom} refuses the {key}.",
         "{connector_start} was stopped after many refusals in a row. {Event} is kept here and uses up no tries.",
         f"{OPEN_CONNECTOR}, paste a fresh {{key}}, send a test event, then resume.",
+    ),
+    Cause.NOT_FOUND: (
+        "Waiting: the address is gone for good.",
+        "{connector_start} was stopped because {whom} said so (410). {Event} is kept here and uses up no tries.",
+        f"{OPEN_CONNECTOR}, put its address right, send a test event, then resume.",
     ),
 }
 HELD_OTHERWISE: Words = (

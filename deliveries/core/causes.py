@@ -12,6 +12,7 @@ from typing import Any
 from deliveries.core import cause_words as words
 from deliveries.core.bidi import isolated
 from deliveries.core.retry import last_cause
+from deliveries.core.skipped_words import BY_DETAIL, by_start
 from integrations.types import Cause
 
 SAID_LIMIT = 200
@@ -149,6 +150,8 @@ def _words(status: str, cause: Cause | None, facts: _Facts) -> words.Words:
         return words.HELD_KEPT
     if status == "held":
         return words.HELD.get(cause, words.HELD_OTHERWISE) if cause else words.HELD_OTHERWISE
+    if status == "skipped" and (said := by_start(BY_DETAIL, facts.detail)):
+        return said
     if status == "skipped":
         return words.SKIPPED.get(cause, words.SKIPPED_OTHERWISE) if cause else words.SKIPPED_OTHERWISE
     found = words.FAILED_OTHERWISE

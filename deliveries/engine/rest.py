@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from django.db.models import Q
 
+from deliveries.core.cause_words import STOPPED_FOR_KEY
 from deliveries.core.problem_words import WARNED_FOR
 from deliveries.engine.perform import Result
 from deliveries.engine.writing import write_transaction
@@ -121,7 +122,7 @@ def _count(row: Lane, results: Sequence[Result], now: datetime, changed: list[La
             reason, gone = verdict.detail, True
             break
         if row.key_refusals >= KEY_REFUSALS_TO_STOP:
-            reason = f"The key was refused {row.key_refusals} times in a row: {verdict.detail or 'no reason given'}"
+            reason = f"{STOPPED_FOR_KEY} {row.key_refusals} times in a row: {verdict.detail or 'no reason given'}"
     due = gone or (bool(reason) and row.stops_at is not None and now >= row.stops_at)
     if reason and not due and row.stops_at is None:
         row.stops_at = now + WARNED_FOR

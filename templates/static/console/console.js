@@ -108,7 +108,10 @@
           part.innerHTML = text;
           part.dataset.last = text.trim();
         }
-        if (answer.headers.get("X-Done")) clearInterval(timer);
+        if (answer.headers.get("X-Done")) {
+          clearInterval(timer);
+          if ("thenReload" in part.dataset) location.reload(); /* What can be done now is not what could be done before. */
+        }
       } catch { /* The network is away: the next round tries again. */ }
     }, Number(part.dataset.every || 5) * 1000);
   });

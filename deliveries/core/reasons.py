@@ -1,8 +1,6 @@
-"""Deliveries in a few words, for lists. Whole sentences are in :mod:`deliveries.explained`."""
+"""Causes in two or three words: for lists, filters and half sentences. Whole sentences are in ``cause_words``."""
 
-from __future__ import annotations
-
-from deliveries.models import Delivery
+from deliveries.core import skipped_words
 from integrations.types import Cause
 
 REASONS: dict[str, str] = {
@@ -29,6 +27,6 @@ REASONS: dict[str, str] = {
 }
 
 
-def reason(delivery: Delivery) -> str:
-    """One line for a list: why it is not simply delivered; "" where it is."""
-    return REASONS.get(delivery.cause, "")
+def reason(cause: str, detail: str) -> str:
+    """Why a delivery is not simply delivered; "" where it is."""
+    return skipped_words.by_start(skipped_words.REASONS, detail) or REASONS.get(cause, "")
