@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 from config.models import SetupLink
 from deliveries.admin import overview
 from deliveries.admin.charts import Bar, nice, stacked
+from deliveries.alarm import AlertTarget
 from deliveries.health import Facts, judge
 from deliveries.models import Status
 from integrations.models import Connector, Source
@@ -45,6 +47,48 @@ def test_where_nothing_is_connected_practice_data_is_offered_before_the_numbers(
     assert "Nothing was delivered in this time." in page
     assert "nothing was delivered yet" in page
     assert "Connectors, worst first" not in page
+
+
+def first_steps(role: str = "owner") -> list[tuple[bool, str, str]]:
+    """Each line of the checklist: done, where it leads, its words."""
+    cache.clear()
+    page = person(role).get("/").content.decode()
+    card = re.search(r"<h2>First steps</h2>(.*?)</section>", page, re.DOTALL)
+    lines = re.findall(r'<li class="(.*?)">(.*?)</li>', card[1], re.DOTALL) if card else []
+    places = [re.findall(r'href="(.*?)"', inner) for _, inner in lines]
+    return [
+        (done == "good", place[0] if place else "", " ".join(re.sub(r"<[^>]+>", " ", inner).split()))
+        for (done, inner), place in zip(lines, places, strict=True)
+    ]
+
+
+def test_the_first_steps_are_four_and_lead_to_what_is_missing() -> None:
+    account, alerts = (True, "", "Account"), (False, "/alerts/", "Tell us where to send alerts")
+    connect, test = "Connect your first service", "Send a test event"
+    nothing = [account, (False, "/connectors/new/", connect), (False, "/connectors/", test), alerts]
+    assert first_steps() == nothing
+    practised = Connector.objects.create(name="P", vendor="practice", status_at=timezone.now())
+    Source.objects.create(name="Practice website", settings={"practice": True})
+    assert first_steps() == [*nothing[:2], (False, f"/connectors/{practised.pk}/test/", test), alerts]
+    source = Source.objects.create(name="website")
+    assert first_steps()[1] == (
+        False,
+        "/connectors/new/",
+        f"{connect} A source is there. Now choose where its events go.",
+    )
+    source.delete()
+    to = Connector.objects.create(name="To", vendor="segment", status_at=timezone.now())
+    words = f"{connect} To is set up. Now say where its events come from."
+    assert first_steps()[1:3] == [(False, "/sources/add/", words), (False, f"/connectors/{to.pk}/test/", test)]
+    Source.objects.create(name="website")
+    Connector.objects.update(tested_at=timezone.now())
+    assert first_steps() == [account, (True, "", connect), (True, "", test), alerts]
+    AlertTarget.objects.create(kind="email", name="ops", address="ops@example.com")
+    assert first_steps() == []
+
+
+def test_who_may_not_connect_anything_has_no_first_steps() -> None:
+    assert [len(first_steps(role)) for role in ("viewer", "operator", "editor")] == [0, 0, 4]
 
 
 def test_the_numbers_are_compared_with_the_day_before() -> None:

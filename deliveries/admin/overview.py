@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Exists, F, Max, Min, Q
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 
 from deliveries.admin import badges, latency, over_time
@@ -105,22 +107,51 @@ def worker(now: datetime) -> dict[str, Any]:
     }
 
 
-def first_steps(lines: list[dict[str, Any]]) -> list[tuple[str, bool, str]]:
-    """What a new installation still lacks: (words, done, page). Empty once all is done."""
-    tried = any(line["row"].tested_at or line["total"] for line in lines)
+@dataclass(frozen=True)
+class FirstStep:
+    """``url`` is where it is done, ``left`` what is missing yet, in words."""
+
+    words: str
+    done: bool
+    url: str = ""
+    left: str = ""
+
+
+def first_steps(lines: list[dict[str, Any]]) -> list[FirstStep]:
+    """What a new installation still lacks; empty once all is done. Practice data is nobody's connection."""
+    connected = [line for line in lines if not badges.is_draft(line["row"])]
+    real = [line for line in connected if line["row"].vendor != "practice"]
+    tried = any(line["row"].tested_at for line in lines) or any(line["total"] for line in real)
     # Both in one look: whether there is an alert, asked of the first source that there is.
-    alerted = Source.objects.values_list(Exists(AlertTarget.objects.all()), flat=True).first()
+    sources = Source.objects.exclude(pk__in=Source.objects.filter(settings__practice=True))
+    alerted = sources.values_list(Exists(AlertTarget.objects.all()), flat=True).first()
     sourced = alerted is not None
-    alerted = bool(alerted) if sourced else AlertTarget.objects.exists()
     steps = [
-        ("Your account", True, ""),
-        ("Tell us where events come from", sourced, "integrations_source_add"),
-        (
-            "Connect your first service",
-            any(not badges.is_draft(line["row"]) for line in lines),
-            "integrations_connector_add",
+        FirstStep("Account", True),
+        _connect(real, sourced),
+        FirstStep("Send a test event", tried, _test_page(real or connected)),
+        FirstStep(
+            "Tell us where to send alerts",
+            bool(alerted) if sourced else AlertTarget.objects.exists(),
+            reverse("admin:deliveries_alertrule_changelist"),
         ),
-        ("Send a test event", tried, "integrations_connector_changelist"),
-        ("Tell us where to send alerts", alerted, "deliveries_alertrule_changelist"),
     ]
-    return [] if all(done for _, done, _ in steps) else steps
+    return [] if all(step.done for step in steps) else steps
+
+
+def _connect(real: list[dict[str, Any]], sourced: bool) -> FirstStep:
+    """Events come in somewhere and go out somewhere: done with both, and it leads to the one that is missing."""
+    words = "Connect your first service"
+    if real and sourced:
+        return FirstStep(words, True)
+    if real:
+        left = f"{real[0]['row'].name} is set up. Now say where its events come from."
+        return FirstStep(words, False, reverse("admin:integrations_source_add"), left)
+    left = "A source is there. Now choose where its events go." if sourced else ""
+    return FirstStep(words, False, reverse("admin:integrations_connector_add"), left)
+
+
+def _test_page(connected: list[dict[str, Any]]) -> str:
+    if not connected:
+        return reverse("admin:integrations_connector_changelist")
+    return reverse("admin:integrations_connector_test", args=[connected[0]["row"].pk])
