@@ -51,6 +51,7 @@ def of_extremes(m: Any) -> dict[str, tuple[str, Step | None]]:
     Connector.objects.filter(pk=rows[0].pk).update(
         status="paused", status_by=EMAIL, status_at=now, status_reason=LONG, notes=UNBROKEN
     )
+    Connector.objects.filter(pk=m.paused.pk).update(name="Customer data platform (Frankfurt)")
     User.objects.create_user(EMAIL, name=LONG, role="editor")
     AlertTarget.objects.create(kind="email", name=EMAIL, address=EMAIL, last_error=ANSWER[13:213])
     history.record(EMAIL, rows[1], "Changed the prefix", [("prefix", UNBROKEN, ARABIC)])

@@ -3,9 +3,11 @@ heavy, and the main path by keyboard alone."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.urls import resolve
 from django.utils import timezone
 
@@ -16,8 +18,8 @@ from deliveries.core import normalise
 from deliveries.engine.drain import Drain
 from deliveries.models import Delivery, Resumption
 from integrations.models import Connector
-from tests.browser.conftest import LOOKS, PASSWORD
-from tests.browser.visiting import Visit
+from tests.browser.conftest import PASSWORD
+from tests.browser.visiting import NARROW_ENDS, Visit
 from tests.console import attempt_of, delivery_of, event_of, person
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
@@ -56,24 +58,33 @@ def under_way(m: Any) -> list[str]:
     return [f"/deliveries/{m.failed.pk}/?replayed={again.pk}", f"/connectors/{m.paused.pk}/"]
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_every_page_is_accessible_light_and_fits(page: Any, live_server: Any, rows: Any, axe: str, look: str) -> None:
-    visit = Visit(page(look).context, axe, weighs=look == "light")
+def test_every_page_is_accessible_light_and_fits(page: Any, live_server: Any, rows: Any, axe: str) -> None:
+    Connector.objects.filter(pk=rows.paused.pk).update(name="Customer data platform (Frankfurt)")
+    visit = Visit(page().context, axe, weighs=True, looks=("dark", "phone"), widths=NARROW_ENDS)
     for address in [*addresses(rows), *under_way(rows)]:
         visit.to(live_server.url + address)
     visit.to(f"{live_server.url}/nowhere/", 404)
     assert visit.wrong == {}
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_so_is_what_is_seen_before_signing_in(page: Any, live_server: Any, rows: Any, axe: str, look: str) -> None:
-    visit = Visit(page(look, "/login/", signed_in=False).context, axe, weighs=look == "light")
+def test_so_is_what_is_seen_before_signing_in(page: Any, live_server: Any, rows: Any, axe: str) -> None:
+    context = page(path="/login/", signed_in=False).context
+    visit = Visit(context, axe, weighs=True, looks=("dark", "phone"))
     visit.to(f"{live_server.url}/login/?next=/problems/")
     visit.to(f"{live_server.url}/setup/used/", 410)
     User.objects.all().delete()
     visit.to(f"{live_server.url}/setup/{SetupLink.issue()}/")
     assert visit.page.locator("input:not([type=hidden], [type=submit])").count() == 3
     assert visit.wrong == {}
+
+
+def test_only_the_style_sheet_asks_about_the_window() -> None:
+    """Which is why a page need not be opened anew for each look."""
+    script = (settings.BASE_DIR / "templates/static/console/console.js").read_text()
+    asks = r"matchMedia|(inner|outer|client|offset|scroll)(Width|Height)|BoundingClientRect|\bscreen\b|[rR]esize"
+    assert re.findall(asks, script) == []
+    templates = [path.read_text() for path in (settings.BASE_DIR / "templates").rglob("*.html")]
+    assert [text for text in templates if re.search(r"\b(media|srcset)=", text)] == []
 
 
 def test_accessibility_was_looked_at(axe: str) -> None:

@@ -1,4 +1,5 @@
-"""What must fit in a real browser: the words of the chart, the buttons of lists, addresses of people."""
+"""What must fit in a real browser: the words of the chart, new lines of forms, addresses of people. That no page is
+scrolled sideways is seen where all of them are visited."""
 
 from __future__ import annotations
 
@@ -9,8 +10,7 @@ import pytest
 from config.models import User
 from integrations.models import Connector
 from tests.browser.conftest import LOOKS
-from tests.browser.extremes import of_extremes
-from tests.browser.test_console_in_browser import addresses
+from tests.browser.visiting import OUT_OF_SIGHT, WIDTHS
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 OVERLAPS = """() => {
@@ -28,35 +28,13 @@ def test_no_words_of_the_chart_touch_on_a_phone(page: Any, rows: Any, span: str)
     assert at.evaluate(OVERLAPS) == 0
 
 
-# How many pixels of the page, and of its lists, are out of sight until they are scrolled to.
-OUT_OF_SIGHT = """Math.max(...[document.documentElement, ...document.querySelectorAll(".table-scroll")]
-    .map(e => e.scrollWidth - e.clientWidth))"""
-# The ends of each range of widths that the style sheet tells apart, and some between. It is tight at the narrow ends.
-WIDTHS = (320, 390, 600, 860, 861, 1000, 1100, 1101, 1180, 1260, 1261, 1280, 1440)
-NARROW_ENDS = (320, 861, 1101, 1261)
-
-
-@pytest.mark.parametrize("extreme", [False, True])
-def test_nothing_is_scrolled_sideways_at_any_width(page: Any, live_server: Any, rows: Any, extreme: bool) -> None:
-    Connector.objects.filter(pk=rows.paused.pk).update(name="Customer data platform (Frankfurt)")
-    places = [address for address, _ in of_extremes(rows).values()] if extreme else addresses(rows)
-    at, wrong = page(), {}
-    for address in places:
-        at.goto(f"{live_server.url}{address}")
-        for width in WIDTHS if extreme else NARROW_ENDS:
-            at.set_viewport_size({"width": width, "height": 800})
-            if (pixels := at.evaluate(OUT_OF_SIGHT)) > 0:
-                wrong[address, width] = pixels
-    assert wrong == {}
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_new_line_of_a_connectors_tables_fits_too(page: Any, rows: Any, width: int) -> None:
+def test_a_new_line_of_a_connectors_tables_fits_too(page: Any, rows: Any) -> None:
     at = page(path=f"/connectors/{rows.connector.pk}/")
-    at.set_viewport_size({"width": width, "height": 800})
     for button in ("Add an event", "Add a filter"):
         at.get_by_text(button).click()
-        assert at.evaluate(OUT_OF_SIGHT) <= 0, button
+        for width in WIDTHS:
+            at.set_viewport_size({"width": width, "height": 800})
+            assert at.evaluate(OUT_OF_SIGHT) <= 0, (button, width)
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -12,7 +12,7 @@ from integrations import registry
 from integrations.models import Connector, EventRule
 from tests.browser.extremes import of_extremes, of_mistakes
 from tests.browser.places import Step, of_connections, of_settings, of_traffic
-from tests.browser.visiting import Visit
+from tests.browser.visiting import WIDTHS, Visit
 from tests.console import person
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
@@ -43,7 +43,8 @@ def of_services(m: Any) -> dict[str, tuple[str, Step | None]]:
     ],
 )
 def test_every_state_of_a_page(page: Any, live_server: Any, rows: Any, axe: str, part: Any, look: str) -> None:
-    visit = Visit(page(look).context, axe)
+    """The long texts at every width, too."""
+    visit = Visit(page(look).context, axe, widths=WIDTHS if part is of_extremes else ())
     for address, step in part(rows).values():
         visit.to(live_server.url + address, step=step)
     assert visit.wrong == {}
