@@ -116,7 +116,7 @@ class DeliveryAdmin(PageAdmin):
             "console/delivery.html",
             f"{delivery.event.name or delivery.event.type} – {delivery.get_status_display()}",
             crumbs=[("Deliveries", self.link("changelist"))],
-            **(detail.result(again, timezone.now()) if again else {}),
+            **(detail.result(again, timezone.now(), masked=masked) if again else {}),
             **detail.context(delivery, timezone.now(), masked=masked),
         )
 
@@ -134,7 +134,8 @@ class DeliveryAdmin(PageAdmin):
     def result(self, request: HttpRequest, pk: int) -> HttpResponse:
         """What became of a replay, as a piece of the page of the delivery that was replayed."""
         again = get_object_or_404(Delivery.objects.select_related("event__source", "connector"), pk=pk)
-        answer = self.show(request, "console/result.html", "", **detail.result(again, timezone.now()))
+        facts = detail.result(again, timezone.now(), masked=not request.user.has_perm(PERSONAL))
+        answer = self.show(request, "console/result.html", "", **facts)
         if not again.open:
             answer["X-Done"] = "1"
         return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import orjson
 
 from deliveries import explained, log, repeats
 from deliveries.core import personal
+from deliveries.core.causes import Explanation
 from deliveries.core.reasons import REASONS, reason
 from deliveries.models import Attempt, Delivery, Status
 from integrations import clock, registry
@@ -21,8 +23,8 @@ ALIKE = 1000  # counted no further: a count of everything costs more than the pa
 def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any]:
     """``masked``: personal fields are hidden, for a viewer."""
     tries = list(delivery.log.all())
-    said = explained.sentences(delivery, tries, now)
-    shown = [_try(attempt, masked=masked) for attempt in tries]
+    said = sentences(delivery, tries, now, masked=masked)
+    shown = [_try(attempt, delivery, masked=masked) for attempt in tries]
     user = delivery.event.user_id or delivery.event.anonymous_id
     payload = delivery.event.payload
     vendor = registry.get(delivery.connector.vendor)
@@ -39,7 +41,7 @@ def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any
         "alike": min(number := alike(delivery), ALIKE),
         "more_alike": number > ALIKE,
         "replayed_by": who_replayed(delivery),
-        "notes": [line for line in delivery.notes.splitlines() if line],
+        "notes": [line for line in seen(delivery.notes, delivery, masked=masked).splitlines() if line],
         "can_replay": delivery.status in (Status.DELIVERED, Status.FAILED, Status.SKIPPED)
         and delivery.event.erased_at is None,
         "drops_repeats": vendor is not None and vendor.deduplicates,
@@ -50,9 +52,27 @@ def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any
     return {**facts, "copied": copy_text(delivery, said, shown)}
 
 
-def result(again: Delivery, now: datetime) -> dict[str, Any]:
+def result(again: Delivery, now: datetime, *, masked: bool) -> dict[str, Any]:
     """What became of a replay so far, in the sentences of its own page."""
-    return {"again": again, "again_said": explained.sentences(again, list(again.log.all()), now)}
+    return {"again": again, "again_said": sentences(again, list(again.log.all()), now, masked=masked)}
+
+
+def sentences(delivery: Delivery, tries: list[Attempt], now: datetime, *, masked: bool) -> Explanation:
+    """A service may name the person in its answer, and so in the sentences about it."""
+    said = explained.sentences(delivery, tries, now)
+    return without_person(said, delivery) if masked else said
+
+
+def without_person(said: Explanation, delivery: Delivery | None) -> Explanation:
+    """The sentences as a viewer sees them. ``delivery`` is what they are about, where it is still there."""
+    ids = (delivery.event.user_id, delivery.event.anonymous_id) if delivery else ()
+    return Explanation(*(personal.masked_text(text, *ids) for text in astuple(said)))
+
+
+def seen(text: str, delivery: Delivery, *, masked: bool) -> str:
+    """A text as the reader may see it."""
+    event = delivery.event
+    return personal.masked_text(text, event.user_id, event.anonymous_id) if masked else text
 
 
 def alike(delivery: Delivery) -> int:
@@ -71,17 +91,19 @@ def who_replayed(delivery: Delivery) -> str:
     return delivery.replayed_by or (delivery.replay.created_by if delivery.replay else "")
 
 
-def _try(attempt: Attempt, *, masked: bool) -> dict[str, Any]:
+def _try(attempt: Attempt, delivery: Delivery, *, masked: bool) -> dict[str, Any]:
     request, response = _json(attempt.request), _json(attempt.response)
+    headers = response.get("headers") or {}
     return {
         "row": attempt,
         "good": attempt.outcome == "delivered",
         "method": request.get("method", ""),
-        "url": personal.masked_text(request.get("url", "")) if masked else request.get("url", ""),
+        "url": seen(request.get("url", ""), delivery, masked=masked),
+        "detail": seen(attempt.detail, delivery, masked=masked),
         "request_headers": request.get("headers") or {},
-        "request_body": _body(attempt.request_body, masked=masked),
-        "response_headers": response.get("headers") or {},
-        "response_body": _body(attempt.response_body, masked=masked),
+        "request_body": seen(_body(attempt.request_body, masked=masked), delivery, masked=masked),
+        "response_headers": {name: seen(str(value), delivery, masked=masked) for name, value in headers.items()},
+        "response_body": seen(_body(attempt.response_body, masked=masked), delivery, masked=masked),
         "reason": REASONS.get(attempt.cause, ""),
     }
 

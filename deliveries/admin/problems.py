@@ -13,7 +13,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
 from deliveries import explained, log
-from deliveries.admin import listing
+from deliveries.admin import detail, listing
+from deliveries.admin.deliveries import PERSONAL
 from deliveries.alarm import AlertRule, Problem
 from deliveries.core.reasons import REASONS
 from integrations.admin.pages import PageAdmin, changes
@@ -58,6 +59,8 @@ class ProblemAdmin(PageAdmin):
     def page(self, request: HttpRequest, pk: int) -> HttpResponse:
         problem = get_object_or_404(Problem.objects.select_related("connector", "sample__event"), pk=pk)
         said = explained.of_problem(problem, timezone.now())
+        if not request.user.has_perm(PERSONAL):
+            said = detail.without_person(said, problem.sample)
         crumbs = [("Problems", self.link("changelist"))]
         return self.show(request, "console/problem.html", problem.title, problem=problem, said=said, crumbs=crumbs)
 
