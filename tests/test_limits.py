@@ -112,7 +112,7 @@ def test_whoever_tries_passwords(still: None) -> None:
     guesses = [Client().post("/login/", {"username": f"p{n}@example.com", "password": "x"}) for n in range(21)]
     assert [one.status_code for one in guesses] == [200] * 20 + [429]
     assert guesses[-1]["Retry-After"] == "6"
-    assert "Too many sign-ins" in guesses[-1].content.decode()
+    assert "Too many tries to sign in" in guesses[-1].content.decode()
     assert Client().get("/login/").status_code == 200
     assert person("viewer").get("/").status_code == 200
 
