@@ -9,6 +9,7 @@ from tests.browser.conftest import LOOKS
 from tests.browser.places import Step
 
 KILOBYTES, REQUESTS = 150, 12
+MOST_ROUNDS = 3000  # of a hundredth of a second: as long as Playwright waits for anything else
 # What is wrong with the page as it stands: controls and rows that only a mouse reaches.
 FOR_THE_MOUSE_ONLY = """[
     ...[...document.querySelectorAll('[onclick], [role=button]')].filter(e => e.tabIndex < 0),
@@ -40,17 +41,17 @@ class Visit:
         self.page, self.axe, self.weighs = context.new_page(), axe, weighs
         self.looks, self.widths = tuple(looks), tuple(widths)
         self.wrong: dict[str, Any] = {}
-        self.weights: list[int] = []
         self.asked: set[Any] = set()
+        self.come: list[Any] = []
         if weighs:
             self.page.on("request", lambda asked: self.asked.add(asked))
-            self.page.on("requestfinished", self._weigh)
+            self.page.on("requestfinished", self._has_come)
             self.page.on("requestfailed", lambda asked: self.asked.discard(asked))
             context.new_cdp_session(self.page).send("Network.setCacheDisabled", {"cacheDisabled": True})
 
     def to(self, address: str, status: int = 200, step: Step | None = None) -> None:
-        self.weights.clear()
         self.asked.clear()
+        self.come.clear()
         wrong = []
         answer = self.page.goto(address)
         if answer is not None and answer.status != status:  # none: the same page at another "#"
@@ -100,12 +101,18 @@ class Visit:
             self.page.set_viewport_size(size)
         return wrong
 
-    def _weigh(self, asked: Any) -> None:
-        self.weights.append(len(asked.response().body()))
+    def _has_come(self, asked: Any) -> None:
+        """Only noted, and weighed later: what goes wrong inside of a listener is never heard of."""
+        self.come.append(asked)
         self.asked.discard(asked)
 
     def _too_heavy(self) -> list[str]:
-        while self.asked:
+        for _ in range(MOST_ROUNDS):
+            if not self.asked:
+                break
             self.page.wait_for_timeout(10)
-        wrong = [f"weighs {sum(self.weights)} bytes"] if sum(self.weights) > KILOBYTES * 1000 else []
-        return [*wrong, f"makes {len(self.weights)} requests"] if len(self.weights) > REQUESTS else wrong
+        wrong = [f"never got {asked.url}" for asked in self.asked]
+        weights = [len(asked.response().body()) for asked in self.come]
+        if sum(weights) > KILOBYTES * 1000:
+            wrong.append(f"weighs {sum(weights)} bytes")
+        return [*wrong, f"makes {len(weights)} requests"] if len(weights) > REQUESTS else wrong
