@@ -75,3 +75,8 @@ def _cut(text: str) -> str:
 def last(connector: Connector) -> models.QuerySet[Trial]:
     """The newest first."""
     return Trial.objects.filter(connector=connector)[:KEPT]
+
+
+def refused(connector: Connector) -> bool:
+    """Whether the newest one did not arrive; what was tried by a script is not among them."""
+    return last(connector).values_list("outcome", flat=True).first() not in (None, "delivered")

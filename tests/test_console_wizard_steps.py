@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
+from deliveries.trials import Trial
 from integrations.models import Connector, EventRule, RegionEndpoint, Source
 from tests.console import EMPTY_TABLES, event_of, made, person
 
@@ -83,6 +84,22 @@ def test_sending_a_test_is_the_button_and_no_tick_until_one_was_sent() -> None:
     Connector.objects.filter(pk=row.pk).update(tested_at=timezone.now())
     assert f'<a class="button primary" href="{on}">Continue</a>' in client.get(address).content.decode()
     assert [steps(client, row, step)["Test"] for step in ("on", "keys")] == ["done", "done"]
+
+
+def test_a_test_that_failed_is_no_tick_and_is_said_before_turning_on() -> None:
+    client = person("editor")
+    row = started(client)
+    address, on = f"/connectors/{row.pk}/setup/test/", f"/connectors/{row.pk}/setup/on/"
+    Connector.objects.filter(pk=row.pk).update(tested_at=timezone.now())
+    Trial.objects.create(connector=row, message_id="test_1", outcome="failed", headline="Refused.")
+    assert f'<a class="button" href="{on}">Continue all the same</a>' in client.get(address).content.decode()
+    assert steps(client, row, "on")["Test"] == ""
+    said = f'The last test event did not arrive: <a href="{address}">back to the test</a>.'
+    assert said in client.get(on).content.decode()
+    Trial.objects.create(connector=row, message_id="test_2", outcome="delivered", headline="Accepted.")
+    assert f'<a class="button primary" href="{on}">Continue</a>' in client.get(address).content.decode()
+    assert steps(client, row, "on")["Test"] == "done"
+    assert said not in client.get(on).content.decode()
 
 
 def test_a_copy_has_no_keys_yet() -> None:

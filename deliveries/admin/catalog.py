@@ -71,10 +71,11 @@ def _forget(request: HttpRequest, pk: int) -> None:
         request.session[REACHED] = {key: value for key, value in kept.items() if key != str(pk)}
 
 
-def _is_done(step: Step, row: Connector, vendor: Vendor, passed: bool) -> bool:
-    """A step that was passed, and has what it asks for: a copy has no keys yet, and the test may be left out."""
+def _is_done(step: Step, row: Connector, vendor: Vendor, passed: bool, refused: bool) -> bool:
+    """A step that was passed, and has what it asks for: a copy has no keys yet, and the test may be left out, or have
+    been refused."""
     if step is TEST:
-        return row.tested_at is not None
+        return row.tested_at is not None and not refused
     if step.slug == "keys":
         return passed and not vendor.missing(row.settings, row.secrets)
     return passed
@@ -172,6 +173,7 @@ class CatalogPages:
         steps = steps_for(vendor)
         at = steps.index(step)
         reached = max(at, _reached(request, row))
+        refused = row.tested_at is not None and trials.refused(row)
         snapshot = selectors.snapshot()
         config = saved_config(row, snapshot)
         context: dict[str, Any] = {
@@ -179,10 +181,11 @@ class CatalogPages:
             "vendor": vendor,
             "step": step,
             "steps": [
-                (one, number != at and _is_done(one, row, vendor, number < reached), number == at)
+                (one, number != at and _is_done(one, row, vendor, number < reached, refused), number == at)
                 for number, one in enumerate(steps)
             ],
             "back": steps[at - 1].slug if at else "",
+            "refused": refused,
             "form": form,
             "tables": lists,
             "names": event_lines.recent().names(),
