@@ -43,6 +43,7 @@ def test_the_newest_of_all_shortest_first() -> None:
     connector = rows.connector("quick")
     for hours, spent in ((1, 30), (2, 10), (3, 20), (25, 5)):
         delivered(connector, [spent], ago=timedelta(hours=hours))
+    delivered(connector, [80_000], ago=timedelta(minutes=1), replay_of_id=1)
     assert [round(spent) for spent in latency.of_newest(2, DAY, NOW)] == [10, 30]
     assert [round(spent) for spent in latency.of_newest(9, DAY, NOW)] == [10, 20, 30]
 

@@ -53,7 +53,7 @@ def of_newest(most: int, since: datetime, until: datetime) -> list[float]:
     """The milliseconds that the newest ``most`` of those made then and delivered since took, shortest first."""
     query = f"""
         SELECT {_spent()} FROM deliveries_delivery d
-        WHERE d.status = 'delivered' AND d.finished_at IS NOT NULL AND d.created_at >= %s AND d.created_at < %s
+        WHERE {TIMED} AND d.created_at >= %s AND d.created_at < %s
         ORDER BY d.created_at DESC LIMIT %s
     """  # noqa: S608 - constants of ours only
     between = [connection.ops.adapt_datetimefield_value(moment) for moment in (since, until)]
