@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.core.cache import cache
 from django.db import connection
 
+from deliveries.engine.writing import read_time
 from integrations import clashes, registry
 from integrations.clashes import Clash
 from integrations.models import EventRule, Source
@@ -63,13 +64,8 @@ def _recent() -> Seen:
     with connection.cursor() as cursor:
         cursor.execute(query)
         rows = cursor.fetchall()
-    last = {(source, kind, name): _moment(at) for source, kind, name, at, _ in rows}
+    last = {(source, kind, name): read_time(at) for source, kind, name, at, _ in rows}
     return Seen(last, sum(row[-1] for row in rows) < LOOKED_AT)
-
-
-def _moment(value: Any) -> datetime:
-    """SQLite keeps times as text, in UTC."""
-    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
 
 
 def usual() -> list[str]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
 
-from deliveries.engine.writing import among_ids, is_sqlite, stored_time, write_transaction
+from deliveries.engine.writing import among_ids, is_sqlite, read_time, stored_time, write_transaction
 from deliveries.models import DUE
 
 LEASE = timedelta(seconds=30)
@@ -62,7 +62,7 @@ def due_times(connector_ids: Sequence[int]) -> dict[tuple[int, int], datetime]:
         for connector_id, *moments in cursor.fetchall():
             for lane, moment in zip(LANES, moments, strict=True):
                 if moment is not None:
-                    found[connector_id, lane] = _moment(moment)
+                    found[connector_id, lane] = read_time(moment)
     return found
 
 
@@ -154,9 +154,3 @@ def release(claimed: Iterable[Claimed], owner: str) -> None:
             "lease_owner = '', next_attempt_at = %s WHERE id = %s AND lease_owner = %s",
             [(row.due, row.id, owner) for row in rows],
         )
-
-
-def _moment(value: Any) -> datetime:
-    """A time as the driver gave it, aware: SQLite's are text, or naive where the column's type shows through."""
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -37,6 +37,12 @@ def stored_time(moment: datetime) -> Any:
     return moment
 
 
+def read_time(value: Any) -> datetime:
+    """A time as the driver gave it, aware: SQLite's are text, or naive where the column's type shows through."""
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def insert(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert many rows, as fast as the database can: COPY on PostgreSQL, many rows a statement on SQLite.
 
