@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from deliveries.alarm import AlertRule, AlertTarget
+from deliveries.models import Delivery
 from integrations import history
 from integrations.models import Connector
 from tests.console import connector_form, delivery_of, event_of, made, person
@@ -189,3 +190,40 @@ def test_beside_the_mapping_stands_that_it_counts_from_now_on(m: Any) -> None:
     draft = Connector.objects.create(name="Draft to", vendor="suprsend", status="off")
     html = person("editor").get(f"/connectors/{draft.pk}/setup/mapping/").content.decode()
     assert (note in html, html.count(button)) == (True, 0)
+
+
+# --- The strip --------------------------------------------------------------------------------------------------------
+
+
+def test_each_number_of_the_strip_leads_to_as_many_deliveries(m: Any) -> None:
+    """Also once what failed was replayed, and while some of what waits is being sent."""
+    for number, status in enumerate(("waiting", "waiting", "retrying", "skipped", "failed"), 60):
+        cause = "timeout" if status in ("retrying", "failed", "skipped") else ""
+        delivery_of(event_of(m.source, number), m.connector, status, cause)
+    Delivery.objects.filter(event__message_id="m60").update(status="sending")
+    delivery_of(m.failed.event, m.connector, "delivered", replay_of=m.failed)
+    client = person("viewer")
+    page = client.get(f"/connectors/{m.connector.pk}/").content.decode()
+    strip = page[page.index('<nav class="pipeline"') :].split("</nav>")[0]
+    numbers = re.findall(r'href="([^"]+)"><b>(\d+)</b>(\w+)</a>', strip)
+    assert {name: int(shown) for _, shown, name in numbers} == {
+        "Received": 8, "Skipped": 1, "Waiting": 2, "Retrying": 1, "Delivered": 2, "Failed": 2,
+    }  # fmt: skip
+    for address, shown, _ in numbers:
+        assert len(client.get(address.replace("&amp;", "&")).context["page"].rows) == int(shown)
+
+
+def test_what_failed_leads_from_the_lists_to_as_many_deliveries(m: Any) -> None:
+    delivery_of(m.failed.event, m.connector, "delivered", replay_of=m.failed)
+    client = person("viewer")
+    for page in ("/", "/connectors/"):
+        address, shown = re.findall(r'href="([^"]+)">(\d+)</a></td>', client.get(page).content.decode())[0]
+        assert len(client.get(address.replace("&amp;", "&")).context["page"].rows) == int(shown) == 1
+
+
+def test_an_address_that_nothing_is_sent_to_is_not_asked_for(m: Any) -> None:
+    """A webhook has its own among its keys; where there is a region, one of your own may take its place."""
+    hook = Connector.objects.create(name="Hook", vendor="webhook", settings={"url": "https://a.example"}, status="off")
+    client = person("editor")
+    assert "Own address" not in client.get(f"/connectors/{hook.pk}/").content.decode()
+    assert "Own address" in client.get(f"/connectors/{m.connector.pk}/").content.decode()

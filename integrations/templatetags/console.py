@@ -194,7 +194,9 @@ def chip(context: Any, name: str, title: str, options: Any) -> dict[str, Any]:
     shown = [
         {"url": _query(params, **{name: value}), "label": label, "current": value == chosen} for value, label in pairs
     ]
-    label = dict(pairs).get(chosen, chosen)
+    labels = dict(pairs)
+    parts = chosen.split(",")  # several, as some links choose them
+    label = ", ".join(labels[part] for part in parts) if set(parts) <= set(labels) else labels.get(chosen, chosen)
     clear = _query(params, **{name: ""})
     return {"title": title, "options": shown, "chosen": chosen, "chosen_label": label, "clear": clear}
 
