@@ -174,3 +174,22 @@ def test_the_table_does_not_begin_with_hundreds_of_lines() -> None:
     for number in range(40):
         event_of(source, number, name=f"E {number}")
     assert len(lines_of(started(person("editor")))) == 30
+
+
+def ticked(row: Connector) -> list[str]:
+    """The sources that are ticked where it is turned on."""
+    page = person("editor").get(f"/connectors/{row.pk}/setup/on/").content.decode()
+    boxes = re.findall(r'<input type="checkbox" name="sources" value="(\d+)"[^>]*( checked)[^>]*>', page)
+    return [Source.objects.get(pk=key).name for key, _ in boxes]
+
+
+def test_the_only_source_is_ticked_and_of_several_none() -> None:
+    row = started(person("editor"))
+    assert ticked(row) == []
+    practice = Source.objects.create(name="Practice website", settings={"practice": True})
+    assert ticked(row) == []  # made-up people are nobody's to write to
+    practice.delete()
+    Source.objects.create(name="website")
+    assert ticked(row) == ["website"]
+    Source.objects.create(name="shop")
+    assert ticked(row) == []

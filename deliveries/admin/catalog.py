@@ -147,6 +147,8 @@ class CatalogPages:
         form = ConnectorForm(data, instance=connector, only=current.groups)
         lists = tables(connector, data, only=current.tables)
         valid = [form.is_valid(), *(table.is_valid() for table in lists.values())]  # all, so that all mistakes show
+        if current.slug == "on" and not form.initial["sources"]:
+            form.initial["sources"] = _only_source()
         if request.method == "POST" and all(valid):
             with transaction.atomic():
                 form.save()
@@ -257,6 +259,12 @@ def _free_name(vendor: Vendor) -> str:
     taken = set(Connector.objects.filter(name__startswith=vendor.label).values_list("name", flat=True))
     wanted = f"{vendor.label} – production"
     return next(name for name in [wanted, *(f"{wanted} {n}" for n in range(2, 1000))] if name not in taken)
+
+
+def _only_source() -> list[int]:
+    """Ticked already where there is but one: hardly anybody means to connect nothing. Made-up people are left out."""
+    found = list(Source.objects.values_list("pk", "settings")[:2])
+    return [pk for pk, settings in found if len(found) == 1 and not settings.get("practice")]
 
 
 def _default_mappings(connector: Connector, vendor: Vendor) -> None:
