@@ -24,7 +24,11 @@ def _instead(request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return JsonResponse(body("secrets_unreadable", str(exception)), status=503)
     # Not request.user: with two-step login that reads a secret too.
     signed_in = bool(request.session.get(SESSION_KEY))
-    context = {"lost": lost.unreadable() if signed_in else [], "data_dir": settings.DATA_DIR if signed_in else ""}
+    context = {
+        "lost": lost.unreadable() if signed_in else [],
+        "data_dir": settings.DATA_DIR if signed_in else "",
+        "back": instead.back(request),
+    }
     # Without the request: what the usual pages show beside their content reads secrets as well.
     return HttpResponse(render_to_string("503.html", context), status=503)
 

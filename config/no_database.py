@@ -28,7 +28,7 @@ def _instead(request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return JsonResponse(body("try_again", MESSAGE), status=503, headers=COME_AGAIN)
     # Without the request: what the usual pages show beside their content is read from the database as well.
     changing = request.method not in ("GET", "HEAD")
-    content = render_to_string("no_database.html", {"changing": changing})
+    content = render_to_string("no_database.html", {"changing": changing, "back": instead.back(request)})
     return HttpResponse(content, status=503, headers=COME_AGAIN)
 
 

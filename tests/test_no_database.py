@@ -37,16 +37,24 @@ def test_no_page_and_no_call_answers_500(world: World) -> None:
 
 
 def test_people_hear_what_happened_and_what_to_do(world: World) -> None:
-    answer = world.console["viewer"].get("/deliveries/")
+    answer = world.console["viewer"].get("/deliveries/?view=look&q=a")
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     page = answer.content.decode()
     assert "<h1>The database does not answer</h1>" in page
     assert "Nothing is lost." in page
     assert "try again in a minute" in page
     assert "was saved is not certain" not in page
-    pressed = world.console["owner"].post(f"/connectors/{world.m.connector.pk}/pause/")
-    assert pressed.status_code == 503
-    assert "was saved is not certain" in pressed.content.decode()
+    assert '<a class="button primary" href="/deliveries/?view=look&amp;q=a">Try again</a>' in page
+
+
+def test_after_a_press_they_are_led_back_to_where_they_pressed(world: World) -> None:
+    at = f"/connectors/{world.m.connector.pk}/"
+    for came_from, leads_to in ((f"http://testserver{at}", at), ("https://elsewhere.example/x", "/"), ("", "/")):
+        pressed = world.console["owner"].post(f"{at}pause/", HTTP_REFERER=came_from)
+        page = pressed.content.decode()
+        assert pressed.status_code == 503
+        assert "was saved is not certain" in page
+        assert f'<a class="button primary" href="{leads_to}">Try again</a>' in page
 
 
 def test_programs_hear_it_in_the_form_of_the_api(world: World) -> None:
