@@ -91,6 +91,8 @@ class SourceForm(VendorForm):
             self.fields["erases"].help_text = "Segment's delete events ask for a person's erasure. Set by owners."
             self.fields["erases"].required = False  # missing in a post: stays as it is
             self.fields["erases"].disabled = not may_erase
+        if vendor is not None and vendor.slug != "segment":  # there an example is a website
+            self.fields["name"].help_text = f"How it is called here, for example “{vendor.label} – production”."
         words = vendor.receive.signing_secret_help if vendor and vendor.receive else ""
         saved = self.instance.signing_secret
         secret = Setting(name="signing", label="Signing secret", help=words, secret=True, required=False)

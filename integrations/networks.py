@@ -93,6 +93,16 @@ def closed(url: str, networks: tuple[Network, ...]) -> str:
     return f"We do not call addresses inside our own network, such as {host}. Settings → Network says how to allow it."
 
 
+def is_inside(host: str) -> bool:
+    """Whether a service on the internet could not call this address: one of this computer, or of its own network. Of a
+    host that has a name nothing is known."""
+    try:
+        address = _literal((urlsplit(f"//{host}").hostname or "").rstrip("."))
+    except ValueError:
+        return False
+    return address is not None and not is_public(address)
+
+
 def _literal(host: str) -> Address | None:
     if host == "localhost" or host.endswith(".localhost"):
         return IPv4Address("127.0.0.1")

@@ -139,12 +139,15 @@ class Receive:
     secret; header names are lower case. ``paste`` tells a person, step by step, what to enter in the other product:
     "{address}" and "{key}" are filled in. ``known_events`` are the names that come in, each with what it means;
     ``other_names`` are the same events as a source names them whose settings ``uses_other_names`` is true of;
-    ``known_kinds`` the same for the kinds of events, whatever their names.
+    ``summary`` says what comes in, where the vendor's own says what goes out.
+    ``known_kinds`` the same for the kinds of events, whatever their names. ``key_in_path``: the key is the last part of
+    the address, for a sender that can set no header.
     """
 
     path: str
     parse: Callable[[Mapping[str, Json], SourceConfig], list[dict[str, Json]]]
     verify: Callable[[bytes, Mapping[str, str], SourceConfig, datetime], None] | None = None
+    summary: str = ""
     settings: tuple[Setting, ...] = ()
     signing_secret_help: str = ""
     paste: tuple[str, ...] = ()
@@ -152,6 +155,7 @@ class Receive:
     other_names: Mapping[str, str] = field(default_factory=dict)
     uses_other_names: Callable[[Mapping[str, Json]], bool] | None = None
     known_kinds: Mapping[EventKind, str] = field(default_factory=dict)
+    key_in_path: bool = False
     deletes: bool = False  # whether "delete" events, which ask for a person's erasure, can come in
 
 
@@ -177,7 +181,8 @@ class Vendor:
     may reach a person twice, and its preview counts what is that old.
     ``backdates``: it files an event under the time when it happened, however late that comes in.
     ``asks_for`` is the field at the top of a request's body that names what is asked for over there, as a workflow is.
-    ``look_at`` is where in the service a test event shows, ``not_there`` what to look at next where it does not.
+    ``docs_url`` is "" only where the service is made up. ``look_at`` is where in the service a test event shows,
+    ``not_there`` what to look at next where it does not.
     """
 
     slug: str
@@ -217,6 +222,11 @@ class Vendor:
     @property
     def receives(self) -> bool:
         return self.receive is not None
+
+    @property
+    def made_up(self) -> bool:
+        """Whether it is a service for practice: answered here, on no wire, and nobody is notified."""
+        return any(region.base_url.startswith("practice://") for region in self.regions)
 
     def missing(self, settings: Mapping[str, Json], secrets: Mapping[str, str]) -> list[str]:
         """The labels of what is asked for and not there yet: without it nothing can be sent."""

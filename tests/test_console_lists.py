@@ -144,7 +144,7 @@ def test_a_line_of_a_source_copies_its_address_and_rolls_or_revokes_its_keys(m: 
     assert m.key.revoked_at is not None
     page = client.get("/sources/").content.decode()
     assert f"/keys/{m.key.pk}/" not in page
-    assert "hidden>http://testserver/connector/customerio</span>" in page
+    assert "hidden>http://testserver/connector/customerio/</span>" in page
     assert client.post(f"/sources/{m.source.pk}/keys/{ending.pk}/revoke/")["Location"] == f"/sources/{m.source.pk}/"
 
 

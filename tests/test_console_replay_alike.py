@@ -119,3 +119,17 @@ def test_where_nothing_is_left_to_replay_the_page_says_why(to: Connector) -> Non
     none = person("operator").get("/replays/new/?status=failed&cause=data_refused").content.decode()
     assert "<h1>Nothing to replay</h1>" in none
     assert "There is nothing to replay here. 1 event was delivered since." in none
+
+
+def test_a_tick_for_delivered_ones_says_for_which_delivery_an_event_goes_out(to: Connector) -> None:
+    alone = Delivery.objects.get(cause="data_refused")
+    delivery_of(alone.event, to, "delivered", replay_of=alone)
+    address, told = f"/replays/new/?connector={to.pk}&range=24h", "1 event was delivered since and is left out."
+    plain = person("operator").get(address).content.decode()
+    assert f"<h1>Replay {MANY} events</h1>" in plain
+    assert told in plain
+    ticked = person("operator").get(f"{address}&include_delivered=on").content.decode()
+    assert f"<h1>Replay {MANY + 1} events</h1>" in ticked
+    assert told not in ticked
+    words = "1 event was delivered later than here. It goes out once, for the delivery that arrived, if that one is in"
+    assert words in ticked

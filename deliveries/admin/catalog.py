@@ -31,6 +31,7 @@ from integrations.types import EventKind, Vendor
 
 ADD = "integrations.add_connector"
 REACHED = "setup_reached"
+WEBHOOK = "webhook"  # has a card of its own, which is there whatever is searched for
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ class CatalogPages:
             "console/catalog.html",
             "Add a connector",
             crumbs=self.crumbs(),
-            sending=[(vendor, connected[vendor.slug]) for vendor in found if vendor.sends],
+            sending=[(vendor, connected[vendor.slug]) for vendor in found if vendor.sends and vendor.slug != WEBHOOK],
+            webhooks=connected[WEBHOOK],
             receiving=[(vendor, sourced.get(vendor.slug, 0)) for vendor in found if vendor.receives],
             drafts=drafts,
             search=search,

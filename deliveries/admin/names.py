@@ -36,7 +36,8 @@ def page(request: HttpRequest) -> HttpResponse:
     sources = dict(Source.objects.values_list("id", "name"))
     snapshot = selectors.snapshot()
     connector = request.GET.get("connector", "")
-    rows = [row for row in _recent() if _wanted(row, request.GET, snapshot)]
+    known = _recent()
+    rows = [row for row in known if _wanted(row, request.GET, snapshot)]
     last = max(1, -(-len(rows) // PAGE))
     at = min(max(1, _number(request.GET.get("page", ""))), last)
     lines = []
@@ -49,6 +50,7 @@ def page(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "lines": lines,
         "count": len(rows),
+        "most": MOST if len(known) == MOST else 0,
         "before": at - 1,
         "after": at + 1 if at < last else 0,
         "filtered": any(request.GET.get(name) for name in ("q", "source", "connector")),

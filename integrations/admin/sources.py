@@ -14,7 +14,9 @@ from integrations.admin.pages import PageAdmin, changes, demand
 from integrations.forms import SourceForm
 from integrations.history import note_changes, record
 from integrations.models import Source, WriteKey
+from integrations.networks import is_inside
 from integrations.secrets import decrypt, encrypt
+from integrations.types import Vendor
 
 KEY_FIELD = "new_key"  # of the session: a key is shown once, on the page after it was made
 
@@ -65,7 +67,9 @@ class SourceAdmin(PageAdmin):
             "source": source,
             "form": form,
             "vendor": vendor,
-            "address": address_of(request, source),
+            "address": address_of(request, source, new_key),
+            "key_follows": _key_in_path(vendor) and not new_key,
+            "inside": request.get_host() if is_inside(request.get_host()) else "",
             "new_key": new_key,
             "paste": _paste(source, address, new_key),
             "keys": (keys := list(source.write_keys.all())),
@@ -122,11 +126,17 @@ class SourceAdmin(PageAdmin):
         return redirect(self.link("change", key.source_id))
 
 
-def address_of(request: HttpRequest, source: Source) -> str:
-    """What is pasted into the other product. Segment's own libraries are given the host alone."""
+def address_of(request: HttpRequest, source: Source, key: str = "") -> str:
+    """What is pasted into the other product. Segment's own libraries are given the host alone. Where the key belongs to
+    the address and is not known any more, the address ends where it is to be put."""
     vendor = registry.get(source.vendor)
     path = vendor.receive.path if vendor and vendor.receive else ""
-    return f"{request.scheme}://{request.get_host()}{'' if path == '/connector/segment' else path}"
+    end = f"/{key}" if _key_in_path(vendor) else ""
+    return f"{request.scheme}://{request.get_host()}{'' if path == '/connector/segment' else path}{end}"
+
+
+def _key_in_path(vendor: Vendor | None) -> bool:
+    return bool(vendor and vendor.receive and vendor.receive.key_in_path)
 
 
 def _may_erase(request: HttpRequest) -> bool:

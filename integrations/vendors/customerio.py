@@ -164,6 +164,7 @@ VENDOR = Vendor(
     ),
     receive=Receive(
         path="/connector/customerio",
+        key_in_path=True,
         parse=parse,
         verify=verify,
         settings=SETTINGS,

@@ -46,6 +46,15 @@ PREFERENCES = (("preferred_language", "Preferred language", "locale"),)
 FIELD_OF = {"email": "email", "sms": "phone", "preferred_language": "locale"}
 SETTINGS = (
     Setting(
+        name="api_key",
+        label="API key",
+        secret=True,
+        help="The secret key of one Novu environment; it decides which environment is notified.",
+        where_to_find="In Novu: API Keys → Secret Key, with the right environment chosen.",
+        pattern=r"(?i:ApiKey\s+)?\S+",
+        pattern_hint="A key has no spaces.",
+    ),
+    Setting(
         name="environment",
         label="Only events of this environment",
         required=False,
@@ -71,15 +80,6 @@ SETTINGS = (
         default="nested",
         choices=(("nested", "payload.eventProperties.…"), ("flat", "payload.…")),
         help="Where the workflow finds the event's properties: {{payload.eventProperties.plan}} or {{payload.plan}}.",
-    ),
-    Setting(
-        name="api_key",
-        label="API key",
-        secret=True,
-        help="The secret key of one Novu environment; it decides which environment is notified.",
-        where_to_find="In Novu: API Keys → Secret Key, with the right environment chosen.",
-        pattern=r"(?i:ApiKey\s+)?\S+",
-        pattern_hint="A key has no spaces.",
     ),
 )
 

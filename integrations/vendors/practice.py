@@ -55,7 +55,7 @@ VENDOR = Vendor(
     slug="practice",
     label="Practice service",
     summary="A made-up service for looking around. Nothing leaves this machine.",
-    docs_url="https://www.rfc-editor.org/rfc/rfc9110",
+    docs_url="",
     prepare=("Nothing: it needs no account.",),
     settings=SETTINGS,
     regions=(Region(slug="here", label="This machine", base_url=ADDRESS),),

@@ -224,6 +224,7 @@ VENDOR = Vendor(
     check_credentials=CredentialCheck(request=settings_document, judge=judge_settings_document),
     receive=Receive(
         path="/connector/segment",
+        summary="Take in events from your website, app or own systems, through Segment or with its libraries.",
         deletes=True,
         known_kinds=KINDS,
         parse=parse,

@@ -108,6 +108,13 @@ def test_no_page_is_left_out(rows: Any) -> None:
     assert there - seen == PIECES
 
 
+# When each line of a test appears, and then what it means, in milliseconds after the page did.
+IN_TURN = (
+    "[...document.querySelectorAll('.in-turn .checks li, .in-turn > h2')]"
+    ".map((one) => parseFloat(getComputedStyle(one).animationDelay) * 1000)"
+)
+
+
 def tab_to(page: Any, words: str, most: int = 120) -> None:
     """Press Tab until the focused control says ``words``, as a person without a mouse would."""
     for _ in range(most):
@@ -180,6 +187,7 @@ def test_main_path_by_keyboard(page: Any, rows: Any, monkeypatch: pytest.MonkeyP
     press_on(at, "Send a test event", "**/test/")
     press_on(at, "Send a test event")
     at.wait_for_selector("text=Practice service accepted the event")
+    assert at.evaluate(IN_TURN) == [0, 350, 700, 1000]
 
     press_on(at, "Deliveries", "**/deliveries/")
     press_on(at, "Need a look", "**/deliveries/?view=look")

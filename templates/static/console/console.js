@@ -127,6 +127,17 @@
     all(`#${form.dataset.recount} [type=submit]`).forEach((button) => { button.disabled = true; });
   }));
 
+  /* A press that asks a service may take as long as that takes: it shows that it was felt, and is not pressed twice. */
+  all("form[data-busy]").forEach((form) => form.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (!button) return;
+    const was = button.textContent;
+    button.textContent = form.dataset.busy;
+    say(form.dataset.busy);
+    setTimeout(() => { button.disabled = true; });
+    window.addEventListener("pageshow", () => { button.textContent = was; button.disabled = false; }, { once: true });
+  }));
+
   /* Leaving with unsaved changes asks first. */
   let dirty = false;
   all("form[data-warn]").forEach((form) => {
