@@ -7,12 +7,24 @@ import re
 import secrets
 from datetime import datetime
 
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db.models import Prefetch, Q
 from standardwebhooks import Webhook
 
 from deliveries.alarm import AlertRule, AlertTarget
+from integrations.fields import AddressField
 from integrations.models import ROLL_OVERLAP
+from integrations.networks import closed, parse_networks
 
+Kind = AlertTarget.Kind
+NO_MAIL = "Write a whole e-mail address, for example team@example.com."
+ADDRESSES: dict[str, forms.Field] = {
+    Kind.EMAIL: forms.EmailField(max_length=254, error_messages={"invalid": NO_MAIL, "required": NO_MAIL}),
+    Kind.SLACK: AddressField(max_length=500),
+    Kind.WEBHOOK: AddressField(max_length=500),
+}
 SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{16,}={0,2}")
 TOLD = Q(enabled=True) & (Q(person=None) | Q(person__is_active=True))
 PREFETCH = Prefetch("targets", AlertTarget.objects.filter(TOLD).select_related("person"))
@@ -38,6 +50,19 @@ def named(rule: AlertRule | None) -> list[AlertTarget]:
 
 def everybody() -> list[AlertTarget]:
     return list(AlertTarget.objects.filter(TOLD).select_related("person"))
+
+
+def usable(kind: str, typed: str) -> str:
+    """The address as it is kept. Raises ValueError, in words, where nobody could be told there."""
+    if kind not in ADDRESSES:
+        raise ValueError("Choose how to tell: by e-mail, in Slack or by a webhook.")
+    try:
+        address = str(ADDRESSES[kind].clean(typed))
+    except ValidationError as wrong:
+        raise ValueError(" ".join(wrong.messages)) from wrong
+    if kind != Kind.EMAIL and (words := closed(address, parse_networks(tuple(settings.ALLOWED_PRIVATE_NETWORKS)))):
+        raise ValueError(words)
+    return address
 
 
 def is_secret(text: str) -> bool:

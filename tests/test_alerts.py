@@ -23,12 +23,13 @@ from tests.console import person
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDazfgh41hwUM="
+ADD = "/alerts/targets/add/"
 LIMITS = {f"limit_{kind.value}": str(limit) for kind, (limit, _, _) in problems.DEFAULTS.items()}
 ON = {f"on_{kind.value}": "on" for kind, (_, on, _) in problems.DEFAULTS.items() if on}
 
 
 def add(**data: str) -> AlertTarget:
-    answer = person("editor").post("/alerts/targets/add/", data)
+    answer = person("editor").post(ADD, data)
     assert answer.status_code == 302
     return AlertTarget.objects.latest("id")
 
@@ -66,7 +67,7 @@ def test_a_person_is_added_once_and_only_who_is_there() -> None:
     user = ann()
     add(kind="person", person=str(user.pk))
     for wrong in (str(user.pk), "999999", "²", ""):
-        add(kind="person", person=wrong)
+        assert "Nothing was saved." in person("editor").post(ADD, {"kind": "person", "person": wrong}).content.decode()
     assert AlertTarget.objects.count() == 1
     offered = person("editor").get("/alerts/").context["people"]
     assert [name for _, name in offered] == ["Editor Jones"]
@@ -160,9 +161,7 @@ def receiver(settings: Any) -> Iterator[listening.Server]:
 
 @pytest.fixture
 def hook(receiver: listening.Server) -> AlertTarget:
-    target = add(kind="webhook", address="https://hooks.example.com/", name="ops", secret=OLD)
-    AlertTarget.objects.filter(pk=target.pk).update(address=f"http://127.0.0.1:{receiver.port}/hook")
-    return target
+    return add(kind="webhook", address=f"http://127.0.0.1:{receiver.port}/hook", name="ops", secret=OLD)
 
 
 def last_call(receiver: listening.Server, hook: AlertTarget) -> tuple[dict[str, str], str]:
@@ -231,11 +230,39 @@ def test_an_empty_field_makes_a_secret_that_is_shown_once(receiver: Any, hook: A
     assert signers(receiver, hook, hook.secret, OLD) == [True, True]
 
 
+WRONG_ADDRESSES = [
+    ("email", "team", "Write a whole e-mail address, for example team@example.com."),
+    ("slack", "hooks", "Write a whole web address, for example https://example.com/in."),
+    ("slack", "http://hooks.example.com/x", "It must begin with https://"),
+    ("webhook", "https://10.9.0.1/x", "We do not call addresses inside our own network, such as 10.9.0.1."),
+    ("person", "team@example.com", "Choose a person who signs in here."),
+    ("pigeon", "team@example.com", "Choose how to tell: by e-mail, in Slack or by a webhook."),
+]
+
+
+@pytest.mark.parametrize(("kind", "address", "words"), WRONG_ADDRESSES)
+def test_an_address_that_cannot_be_told_is_refused_and_stays_in_the_form(kind: str, address: str, words: str) -> None:
+    answer = person("editor").post(ADD, {"kind": kind, "address": address, "name": "Ops room"})
+    page = answer.content.decode()
+    assert (answer.status_code, AlertTarget.objects.count()) == (200, 0)
+    assert f"{words}" in page
+    assert f'name="address" value="{address}"' in page
+    assert 'name="name" value="Ops room"' in page
+
+
+def test_a_receiver_in_an_allowed_network_of_ours_is_told_without_https(receiver: Any) -> None:
+    """As a connector may call it there."""
+    target = add(kind="webhook", address=f"http://127.0.0.1:{receiver.port}/alerts")
+    assert alerts.send_test(target) == ""
+    assert receiver.heard[-1].startswith(b"POST /alerts ")
+
+
 @pytest.mark.parametrize("wrong", ["secret", "whsec_", "whsec_short", "whsec_" + "ä" * 20, "whsec_" + "=" * 20])
 def test_a_secret_that_cannot_sign_is_refused(receiver: Any, hook: AlertTarget, wrong: str) -> None:
     assert "A signing secret begins with whsec_" in roll(hook, wrong)
     assert (hook.secret, hook.old_secret) == (OLD, "")
-    add(kind="webhook", address="https://hooks.example.com/", secret=wrong)
+    refused = person("editor").post(ADD, {"kind": "webhook", "address": "https://hooks.example.com/", "secret": wrong})
+    assert "A signing secret begins with whsec_" in refused.content.decode()
     assert AlertTarget.objects.count() == 1
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -48,7 +48,8 @@ class AlertAdmin(PageAdmin):
         ("targets/<int:pk>/remove/", "remove_target", "remove_target"),
     )
 
-    def list_page(self, request: HttpRequest) -> HttpResponse:
+    def list_page(self, request: HttpRequest, typed: Mapping[str, str] | None = None) -> HttpResponse:
+        """``typed``: what stood in the form of an address that was not saved."""
         found = problems.rules()
         prefetch_related_objects([rule for rule in found.values() if rule.pk], "targets__person")
         own = AlertRule.objects.exclude(connector=None).select_related("connector").order_by("connector__name", "kind")
@@ -69,6 +70,7 @@ class AlertAdmin(PageAdmin):
             "targets": targets,
             "people": _people(targets),
             "kinds": [choice for choice in Kind.choices if choice[0] != Kind.PERSON],
+            "typed": typed,
             "now": timezone.now(),
             "new_secret": decrypt(shown) if shown else "",
         }
@@ -150,7 +152,7 @@ class AlertAdmin(PageAdmin):
         values, mistake = _person(request) if kind == Kind.PERSON else _address(request, kind)
         if mistake:
             messages.error(request, f"{mistake} Nothing was saved.")
-            return redirect(self.link("changelist"))
+            return self.list_page(request, request.POST)
         target = AlertTarget.objects.create(kind=kind, **values)
         history.record(request.user, target, f"Added the alert target {target}")
         installation.remember(request)
@@ -277,8 +279,10 @@ def _person(request: HttpRequest) -> tuple[dict[str, Any], str]:
 def _address(request: HttpRequest, kind: str) -> tuple[dict[str, Any], str]:
     """The same for an address."""
     address, secret = (request.POST.get(name, "").strip() for name in ("address", "secret"))
-    if kind not in Kind.values or not _fits(kind, address):
-        return {}, "An e-mail address, or a web address that begins with https://, is needed."
+    try:
+        address = recipients.usable(kind, address)
+    except ValueError as mistake:
+        return {}, str(mistake)
     if secret and not recipients.is_secret(secret):
         return {}, SECRET_RULE
     name = request.POST.get("name", "").strip()[:100] or (address[:100] if kind == Kind.EMAIL else kind.capitalize())
@@ -291,9 +295,3 @@ def _is_limit(text: str) -> bool:
 
 def _state(limit: int, enabled: bool) -> str:
     return f"{limit}, {'on' if enabled else 'off'}"
-
-
-def _fits(kind: str, address: str) -> bool:
-    if kind == Kind.EMAIL:
-        return "@" in address and " " not in address and len(address) <= 254
-    return address.startswith("https://") and len(address) <= 500
