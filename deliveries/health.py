@@ -15,6 +15,7 @@ from deliveries.engine.writing import is_sqlite
 from deliveries.hold import SERVER
 from deliveries.log import UNUSUAL, Among
 from deliveries.models import Delivery, Status
+from deliveries.siblings import newer
 from integrations import clock
 from integrations.models import Connector
 from integrations.types import Cause
@@ -41,7 +42,8 @@ LABELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the rules look at. ``last`` are (status, cause) of the newest deliveries that ended, newest first."""
+    """What the rules look at. ``last`` are (status, cause) of the newest deliveries that ended, newest first. What
+    failed and has arrived since, replayed, is no failure any more."""
 
     status: str = "active"
     by: str = ""
@@ -247,6 +249,9 @@ def _last_day(now: datetime) -> tuple[Counts, Counts, dict[int, datetime], dict[
         .annotate(
             count=Count("id"),
             recent=Count("id", filter=Q(created_at__gte=now - WINDOW)),
+            mended=Count(
+                "id", filter=Q(created_at__gte=now - WINDOW, status=Status.FAILED) & Q(newer(Status.DELIVERED))
+            ),
             last=Max("finished_at"),
             first=Min("created_at"),
         )
@@ -257,7 +262,7 @@ def _last_day(now: datetime) -> tuple[Counts, Counts, dict[int, datetime], dict[
         first[key] = min(row["first"], first.get(key, row["first"]))
     return (
         {(key, status): row["count"] for key, status, row in found},
-        {(key, status): row["recent"] for key, status, row in found},
+        {(key, status): row["recent"] - row["mended"] for key, status, row in found},
         {key: row["last"] for key, status, row in found if status == Status.DELIVERED and row["last"]},
         first,
     )
@@ -268,16 +273,19 @@ def _newest(ids: list[int]) -> tuple[dict[int, list[tuple[str, str]]], dict[int,
     marks = ",".join(["%s"] * len(ids))
     newest = newest_of_each(LAST)
     query = f"""
-        SELECT c.id, d.status, d.cause, d.created_at FROM integrations_connector c {newest}
+        SELECT c.id, d.status, d.cause, d.created_at, d.event_id, d.replay_of_id FROM integrations_connector c {newest}
         WHERE c.id IN ({marks}) ORDER BY c.id, d.id DESC
     """  # noqa: S608 - constants of ours only
     last: dict[int, list[tuple[str, str]]] = {}
     times: dict[int, list[datetime]] = {}
+    mended: set[tuple[int, int]] = set()  # connector and event of what has arrived by a replay
     with connection.cursor() as cursor:
         cursor.execute(query, ids)
-        for key, status, cause, at in cursor.fetchall():
+        for key, status, cause, at, event, original in cursor.fetchall():
             times.setdefault(key, []).append(at if at.tzinfo else at.replace(tzinfo=UTC))  # SQLite's has no zone
-            if status in (Status.DELIVERED, Status.FAILED):
+            if status == Status.DELIVERED and original:
+                mended.add((key, event))
+            if status == Status.DELIVERED or (status == Status.FAILED and (key, event) not in mended):
                 last.setdefault(key, []).append((status, cause))
     return last, times
 

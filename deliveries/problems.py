@@ -22,6 +22,7 @@ from deliveries.hold import SERVER
 from deliveries.ledger import Book
 from deliveries.log import UNUSUAL, Among, newest_of
 from deliveries.models import Delivery, Lane, Status
+from deliveries.siblings import newer
 from integrations.models import Connector
 from integrations.types import Cause
 
@@ -29,6 +30,7 @@ WINDOW = timedelta(minutes=15)
 LOOK_BACK = timedelta(hours=24)
 ENOUGH = 10  # failures in the window before a share of failures says anything
 REMIND = timedelta(days=1)
+GRACE = timedelta(minutes=1)  # without a refusal, after which what arrives says that the key is good again
 RECENT = 200  # newest deliveries of a connector among which one that arrived ends a problem
 Kind = AlertRule.Kind
 Key = tuple[int | None, str, str]
@@ -193,7 +195,8 @@ def _failures(limits: Limits, now: datetime) -> Iterator[Found]:
     total: dict[int, int] = {}
     for row in rows:
         total[row["connector_id"]] = total.get(row["connector_id"], 0) + row["count"]
-    yield from _refused((row for row in rows if row["cause"] == Cause.KEY_REFUSED), limits)
+    refused = (row for row in rows if row["cause"] == Cause.KEY_REFUSED and not _taken_again(row, now))
+    yield from _refused(refused, limits)
     for row in rows:
         key = row["connector_id"]
         limit = limits.of(Kind.FAILING, key)
@@ -205,9 +208,9 @@ def _failures(limits: Limits, now: datetime) -> Iterator[Found]:
 
 
 def _failed(now: datetime) -> Any:
-    """What failed within the window, by connector and cause."""
+    """What failed within the window, by connector and cause; not what was replayed and has arrived since."""
     rows = Delivery.objects.filter(Among(UNUSUAL), status=Status.FAILED, finished_at__gte=now - WINDOW).order_by()
-    counted = rows.values("connector_id", "cause")
+    counted = rows.filter(~newer(Status.DELIVERED)).values("connector_id", "cause")
     return counted.annotate(count=Count("id"), sample=Max("id"), last=Max("finished_at"))
 
 
@@ -284,5 +287,14 @@ def _over(problem: Problem, now: datetime) -> bool:
     """A failure is over when something has arrived since; the other kinds when they are not found any more."""
     if problem.kind not in (Kind.KEY, Kind.FAILING):
         return True
-    pairs = newest_of(problem.connector_id or 0).values_list("status", "finished_at")[:RECENT]
-    return any(status == Status.DELIVERED and ended and ended > problem.last_seen_at for status, ended in pairs)
+    return _arrived_since(problem.connector_id or 0, problem.last_seen_at)
+
+
+def _taken_again(row: dict[str, Any], now: datetime) -> bool:
+    """Whether the key that was refused is good again: events have arrived since, and none was refused any more."""
+    return now - row["last"] >= GRACE and _arrived_since(row["connector_id"], row["last"])
+
+
+def _arrived_since(connector_id: int, moment: datetime) -> bool:
+    pairs = newest_of(connector_id).values_list("status", "finished_at")[:RECENT]
+    return any(status == Status.DELIVERED and ended and ended > moment for status, ended in pairs)

@@ -14,11 +14,12 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db.models import BooleanField, Case, Count, Exists, F, Func, Max, Min, OuterRef, Q, QuerySet, Value, When
+from django.db.models import BooleanField, Count, Exists, F, Func, Max, Min, OuterRef, Q, QuerySet, Value
 from django.utils import timezone
 
 from deliveries import backfill, log, repeats
 from deliveries.models import Delivery, Event, Replay, Status
+from deliveries.siblings import newer
 from integrations import mapping, registry, selectors
 from integrations.models import Connector
 from integrations.types import ConnectorConfig, EventKind, NotSent
@@ -73,18 +74,6 @@ def matching(filters: log.Filters, *, as_sent: bool = False, include_delivered: 
     return rows.filter(attempts__gt=0) if as_sent else rows
 
 
-def _newer(*statuses: str) -> Exists:
-    """Whether the same event has a newer delivery to the same connector, in one of the statuses.
-
-    Only a replay makes one, and of those there is an index: all deliveries need not be looked through. The CASE
-    keeps connector and id from the choice of an index: PostgreSQL, before it has looked at a new table for the first
-    time, takes the connector's deliveries for as few as the event's, and reads all of them for each row.
-    """
-    later = When(connector_id=OuterRef("connector_id"), id__gt=OuterRef("id"), then=Value(True))
-    siblings = Delivery.objects.filter(event_id=OuterRef("event_id"), replay_of__isnull=False, status__in=statuses)
-    return Exists(siblings.filter(Case(later, default=Value(False), output_field=BooleanField())))
-
-
 def _erased() -> Exists:
     """Whether the event's person was erased: by the index of just those."""
     return Exists(Event.objects.filter(id=OuterRef("event_id"), erased_at__isnull=False))
@@ -98,7 +87,7 @@ def candidates(filters: log.Filters, *, as_sent: bool = False, include_delivered
 
 
 def _needed(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    return rows.filter(~_newer(Status.DELIVERED, *UNDER_WAY), ~_erased())
+    return rows.filter(~newer(Status.DELIVERED, *UNDER_WAY), ~_erased())
 
 
 def past_identifies(connector_id: int) -> QuerySet[Delivery]:
@@ -209,7 +198,7 @@ def _newest(
 
 def _reasons(found: QuerySet[Delivery]) -> dict[str, int]:
     """How many are not needed, by why."""
-    since, under_way = _newer(Status.DELIVERED), _newer(*UNDER_WAY)
+    since, under_way = newer(Status.DELIVERED), newer(*UNDER_WAY)
     left_out = (found.filter(since), found.filter(under_way & ~Q(since)), found.filter(_erased()))
     return {name: rows.count() for name, rows in zip(REASONS, left_out, strict=True)}
 

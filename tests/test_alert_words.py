@@ -11,7 +11,7 @@ from deliveries import alerts
 from deliveries.alarm import AlertRule, AlertTarget, Problem
 from deliveries.core.cause_words import FAILED_OTHERWISE
 from deliveries.models import Attempt, Delivery
-from tests.console import made, person
+from tests.console import delivery_of, event_of, made, person
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +59,8 @@ def test_what_is_over_asks_for_nothing() -> None:
 def test_a_problem_speaks_of_all_that_failed_and_says_when_it_is_over() -> None:
     m = made()
     problem = Problem.objects.create(connector=m.connector, kind="failing", cause="service_error")
-    client, address = person("owner"), f"/problems/{problem.pk}/"
+    failed = delivery_of(event_of(m.source, 90), m.connector, "failed", "service_error")
+    client, address, button = person("owner"), f"/problems/{problem.pk}/", "Replay what failed…</a>"
     html = client.get(address).content.decode()
     assert "That has nothing to do with the events." in html
     assert "</strong> Replay what failed when Segment works again.</div>" in html
@@ -70,4 +71,9 @@ def test_a_problem_speaks_of_all_that_failed_and_says_when_it_is_over() -> None:
         Problem.objects.filter(pk=problem.pk).update(state=state, ended_at=timezone.now())
         html = client.get(address).content.decode()
         assert f"</strong> {said} What failed meanwhile can be replayed.</div>" in html
+        assert button in html
         assert "Replay what failed when" not in html
+    delivery_of(failed.event, m.connector, "waiting", replay_of=failed)
+    html = client.get(address).content.decode()
+    assert "</strong> Nothing any more: it was closed, and opens anew if it happens again. All that failed was" in html
+    assert button not in html

@@ -130,3 +130,26 @@ def test_reports_read_the_right_rows() -> None:
     assert (found[rows["old"].pk].held, found[rows["old"].pk].counts["held"]) == (1, 0)
     assert found[rows["busy"].pk].last_delivered_at == now - timedelta(minutes=5)
     assert report([], now) == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("minutes", [5, 60])  # within the window, or among the last fifty
+def test_what_was_replayed_and_has_arrived_is_no_failure_any_more(minutes: int) -> None:
+    to, now = connector(), timezone.now()
+    at = now - timedelta(minutes=minutes)
+    ago: dict[str, Any] = {"created_at": at, "finished_at": at}
+    refused = [delivery(to, "failed", cause="key_refused", **ago) for _ in range(20)]
+    assert report(Connector.objects.all(), now)[to.pk].health.why == "The key was refused."
+    for one in refused[:10]:
+        delivery(to, "delivered", event=one.event, replay_of=one, **ago)
+    found = report(Connector.objects.all(), now)[to.pk].health
+    assert (found.code, found.why) == ("not_working", "10 of the last 20 deliveries failed.")
+    again = delivery(to, "failed", cause="key_refused", event=refused[10].event, replay_of=refused[10], **ago)
+    for one in [*refused[11:], again]:
+        delivery(to, "delivered", event=one.event, replay_of=one, **ago)
+    found = report(Connector.objects.all(), now)[to.pk].health
+    assert (found.code, found.why) == ("working", "20 of the last 20 deliveries arrived.")
+    assert report(Connector.objects.all(), now)[to.pk].counts["failed"] == 21
+    delivery(to, "failed", event=refused[0].event, replay_of=refused[0], **ago)  # once more, and in vain
+    found = report(Connector.objects.all(), now)[to.pk].health
+    assert (found.code, found.why) == ("slow", "1 of the last 21 deliveries failed.")

@@ -78,6 +78,40 @@ def test_it_ends_when_something_arrives_and_not_because_time_passes(connector: C
     assert (Problem.objects.get().state, told[-1][1]) == ("solved", "ended")
 
 
+def test_a_key_that_is_taken_again_for_a_minute_ends_it_at_once(connector: Connector, now: datetime) -> None:
+    told = Told()
+    failed(connector, 2, "key_refused", now)
+    problems.check(now, told)
+    rows.delivery(connector, "delivered", created_at=now, finished_at=now + timedelta(seconds=1))
+    problems.check(now + timedelta(seconds=59), told)
+    assert Problem.objects.get().state == "open"
+    failed(connector, 1, "key_refused", now + timedelta(seconds=2))  # after what arrived: not good, then
+    problems.check(now + timedelta(minutes=2), told)
+    assert Problem.objects.get().state == "open"
+    rows.delivery(connector, "delivered", created_at=now, finished_at=now + timedelta(seconds=30))
+    problems.check(now + timedelta(minutes=2), told)
+    assert (Problem.objects.get().state, told[-1][1]) == ("solved", "ended")
+    problems.check(now + timedelta(minutes=3), told)
+    assert Problem.objects.count() == 1
+
+
+@pytest.mark.parametrize("cause", ["key_refused", "data_refused"])
+def test_what_was_replayed_and_has_arrived_is_no_failure_any_more(
+    connector: Connector, now: datetime, cause: str
+) -> None:
+    told = Told()
+    failed(connector, 10, cause, now)
+    problems.check(now, told)
+    later = now + timedelta(seconds=10)
+    for original in Delivery.objects.filter(status="failed"):
+        assert Problem.objects.get().state == "open"
+        rows.delivery(
+            connector, "delivered", event=original.event, replay_of=original, created_at=later, finished_at=later
+        )
+    problems.check(later, told)
+    assert (Problem.objects.get().state, told[-1][1]) == ("solved", "ended")
+
+
 def test_one_reminder_a_day_and_none_once_seen(connector: Connector, now: datetime) -> None:
     told = Told()
     failed(connector, 1, "key_refused", now)

@@ -17,6 +17,8 @@ from deliveries.admin import detail, listing
 from deliveries.admin.deliveries import PERSONAL
 from deliveries.alarm import AlertRule, Problem
 from deliveries.core.reasons import REASONS
+from deliveries.log import UNUSUAL, Among
+from deliveries.models import Delivery, Status
 from integrations.admin.pages import PageAdmin, changes
 
 OPERATE = "integrations.operate_connector"
@@ -62,7 +64,10 @@ class ProblemAdmin(PageAdmin):
         if not request.user.has_perm(PERSONAL):
             said = detail.without_person(said, problem.sample)
         crumbs = [("Problems", self.link("changelist"))]
-        return self.show(request, "console/problem.html", problem.title, problem=problem, said=said, crumbs=crumbs)
+        failed = Delivery.objects.filter(Among(UNUSUAL), status=Status.FAILED, cause=problem.cause)
+        left = log.not_replayed(failed.filter(connector=problem.connector_id)).exists() if problem.cause else False
+        context = {"problem": problem, "said": said, "left": left, "crumbs": crumbs}
+        return self.show(request, "console/problem.html", problem.title, **context)
 
     @changes(OPERATE)
     def mark_seen(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -1,0 +1,19 @@
+"""The other deliveries of the same event to the same connector: the replays of one that did not arrive, say."""
+
+from __future__ import annotations
+
+from django.db.models import BooleanField, Case, Exists, OuterRef, Value, When
+
+from deliveries.models import Delivery
+
+
+def newer(*statuses: str) -> Exists:
+    """Whether the same event has a newer delivery to the same connector, in one of the statuses.
+
+    Only a replay makes one, and of those there is an index: all deliveries need not be looked through. The CASE
+    keeps connector and id from the choice of an index: PostgreSQL, before it has looked at a new table for the first
+    time, takes the connector's deliveries for as few as the event's, and reads all of them for each row.
+    """
+    later = When(connector_id=OuterRef("connector_id"), id__gt=OuterRef("id"), then=Value(True))
+    siblings = Delivery.objects.filter(event_id=OuterRef("event_id"), replay_of__isnull=False, status__in=statuses)
+    return Exists(siblings.filter(Case(later, default=Value(False), output_field=BooleanField())))
