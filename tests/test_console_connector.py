@@ -173,6 +173,17 @@ def test_one_that_stopped_by_itself_says_so_and_not_that_it_is_paused(m: Any) ->
     assert "<strong>Paused by Ann, " in html
 
 
+def test_why_somebody_paused_it_ends_where_the_next_sentence_begins(m: Any) -> None:
+    changes: dict[str, Any] = {"status": "paused", "status_by": "Ann", "status_reason": "Moving house"}
+    later = timezone.now() + timedelta(hours=2)
+    Connector.objects.filter(pk=m.connector.pk).update(**changes, status_at=timezone.now(), resume_at=later)
+    html = person("viewer").get(f"/connectors/{m.connector.pk}/").content.decode()
+    assert "0 held.</strong> “Moving house” Resumes by itself <time" in html
+    Connector.objects.filter(pk=m.connector.pk).update(status="off", resume_at=None)
+    html = person("viewer").get(f"/connectors/{m.connector.pk}/").content.decode()
+    assert "Events are not kept for it. “Moving house”</span>" in html
+
+
 def test_beside_the_mapping_stands_that_it_counts_from_now_on(m: Any) -> None:
     to = Connector.objects.create(name="To", vendor="suprsend", status_at=timezone.now())
     note = '<p class="banner warn"><span>Changes count from now on.'

@@ -52,6 +52,37 @@ def test_a_connector_is_copied_and_exported_from_its_menu(page: Any, rows: Any, 
     assert at.input_value("#id_secret_write_key") == ""
 
 
+def test_renaming_and_removing_leave_the_menu_closed_and_the_field_ready(page: Any, rows: Any) -> None:
+    at = page("light", f"/connectors/{rows.connector.pk}/")
+    for entry, field in (("Rename", "id_name"), ("Delete…", "remove-name")):
+        at.get_by_text("More").first.click()
+        at.get_by_role("link", name=entry).click()
+        at.locator(f"#{field}:focus").wait_for()
+        assert at.locator(".menu[open]").count() == 0
+
+
+def test_a_filter_shows_what_its_action_asks_for(page: Any, rows: Any) -> None:
+    at = page("light", f"/connectors/{rows.connector.pk}/")
+    at.get_by_role("button", name="Add a filter").click()
+    line = at.locator("#filters-rows tr")
+    shown = {}
+    for action in ("drop", "only_send", "sample", "drop_properties", "allow_properties"):
+        line.locator("select").select_option(action)
+        shown[action] = [cell.get_attribute("data-label") for cell in line.locator("td").all() if cell.is_visible()]
+    always, ends = ["If", "Then"], ["On", "Remove"]
+    assert shown == {
+        "drop": [*always, *ends],
+        "only_send": [*always, *ends],
+        "sample": [*always, "Share in %", "Decided by", *ends],
+        "drop_properties": [*always, "Fields", *ends],
+        "allow_properties": [*always, "Fields", *ends],
+    }
+    line.locator("select").select_option("sample")
+    line.get_by_label("Share in %").fill("500")
+    line.locator("select").select_option("drop")
+    assert line.get_by_label("Share in %").is_visible()  # what is wrong there keeps the form from being saved
+
+
 def test_turned_on_with_the_last_day_and_watched(page: Any, rows: Any) -> None:
     at = page("light", f"/connectors/{rows.draft.pk}/setup/on/")
     at.get_by_label("website").check()

@@ -44,7 +44,7 @@
     if (add) addRow(add.dataset.addRow);
     const row = event.target.closest("tr[data-href]");
     if (row && !event.target.closest("a, button, input, label, select, details")) window.location = row.dataset.href;
-    all(".filters details[open], .menu[open]").forEach((box) => { if (!box.contains(event.target) || event.target.closest(".menu a")) box.open = false; });
+    all(".filters details[open], .menu[open]").forEach((box) => { if (!box.contains(event.target) || event.target.closest(".menu a[href^='#']")) box.open = false; });
   });
 
   /* Whoever wants to replace a secret types it next; whoever keeps the saved one has typed nothing. */
