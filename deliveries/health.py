@@ -181,7 +181,7 @@ def report(connectors: Iterable[Connector], now: datetime) -> dict[int, Report]:
     due: dict[int, datetime] = {}
     for (key, _), moment in due_times(ids).items():
         due[key] = min(moment, due.get(key, moment))
-    open_now = _unusual(ids)
+    open_now, mended = _unusual(ids, now)
     return {
         row.pk: Report(
             health=judge(
@@ -193,7 +193,7 @@ def report(connectors: Iterable[Connector], now: datetime) -> dict[int, Report]:
                     draft=row.status == Connector.Status.OFF and row.status_at is None,
                     tested=row.tested_at is not None,
                     delivered=recent.get((row.pk, Status.DELIVERED), 0),
-                    failed=recent.get((row.pk, Status.FAILED), 0),
+                    failed=recent.get((row.pk, Status.FAILED), 0) - mended.get(row.pk, 0),
                     last=last.get(row.pk, ()),
                     any_delivery=row.pk in times,
                     received=sum(counts.get((row.pk, status), 0) for status in Status.values),
@@ -249,9 +249,6 @@ def _last_day(now: datetime) -> tuple[Counts, Counts, dict[int, datetime], dict[
         .annotate(
             count=Count("id"),
             recent=Count("id", filter=Q(created_at__gte=now - WINDOW)),
-            mended=Count(
-                "id", filter=Q(created_at__gte=now - WINDOW, status=Status.FAILED) & Q(newer(Status.DELIVERED))
-            ),
             last=Max("finished_at"),
             first=Min("created_at"),
         )
@@ -262,7 +259,7 @@ def _last_day(now: datetime) -> tuple[Counts, Counts, dict[int, datetime], dict[
         first[key] = min(row["first"], first.get(key, row["first"]))
     return (
         {(key, status): row["count"] for key, status, row in found},
-        {(key, status): row["recent"] - row["mended"] for key, status, row in found},
+        {(key, status): row["recent"] for key, status, row in found},
         {key: row["last"] for key, status, row in found if status == Status.DELIVERED and row["last"]},
         first,
     )
@@ -290,8 +287,11 @@ def _newest(ids: list[int]) -> tuple[dict[int, list[tuple[str, str]]], dict[int,
     return last, times
 
 
-def _unusual(ids: list[int]) -> Counts:
-    """What retries and what is held now, however old."""
-    rows = Delivery.objects.filter(Among(UNUSUAL), status__in=[Status.RETRYING, Status.HELD], connector_id__in=ids)
-    grouped = rows.order_by().values("connector_id", "status").annotate(count=Count("id"))
-    return {(row["connector_id"], row["status"]): row["count"] for row in grouped}
+def _unusual(ids: list[int], now: datetime) -> tuple[Counts, dict[int, int]]:
+    """What retries and what is held now, however old; and what failed within the window and has arrived since."""
+    rows = Delivery.objects.filter(Among(UNUSUAL), connector_id__in=ids).order_by().values("connector_id", "status")
+    waits = rows.filter(status__in=[Status.RETRYING, Status.HELD])
+    mended = rows.filter(newer(Status.DELIVERED), status=Status.FAILED, created_at__gte=now - WINDOW)
+    found = waits.annotate(count=Count("id")).union(mended.annotate(count=Count("id")), all=True)
+    counts = {(row["connector_id"], row["status"]): row["count"] for row in found}
+    return counts, {key: count for (key, status), count in counts.items() if status == Status.FAILED}
