@@ -12,6 +12,7 @@ from ipaddress import IPv6Address, ip_network
 from django.conf import settings
 
 from integrations.networks import Network, is_public, parse_networks
+from integrations.numbers import thousands
 
 NAME = "ALLOWED_PRIVATE_NETWORKS"
 
@@ -32,7 +33,7 @@ def allowed() -> list[tuple[str, str]]:
 def in_words(network: Network) -> str:
     if network.num_addresses == 1:
         return "this one address"
-    return f"{network[0]} to {network[-1]}, {network.num_addresses:,} addresses"
+    return f"{network[0]} to {network[-1]}, {thousands(network.num_addresses)} addresses"
 
 
 def answer(asked: str) -> Answer | None:

@@ -16,6 +16,7 @@ from deliveries import explained, recipients
 from deliveries.alarm import AlertTarget, Problem
 from deliveries.engine.send import Sender, SendFailed
 from integrations import clock, installation
+from integrations.numbers import thousands
 from integrations.types import OutgoingRequest
 
 log = logging.getLogger("signalbox.alerts")
@@ -26,7 +27,7 @@ FIRST = {"opened": "Problem", "reminder": "Still a problem", "ended": "Solved"}
 def tell(problem: Problem, what: str) -> None:
     """To whom its rule names. Never raises: a problem stays on its page whatever becomes of the messages."""
     title = f"{FIRST[what]}: {problem.title}"
-    seen = "Seen once." if problem.count == 1 else f"Seen {problem.count:,} times."
+    seen = "Seen once." if problem.count == 1 else f"Seen {thousands(problem.count)} times."
     text = f"{title}\n\n{_sentences(problem, what)}\n\n{seen}{_links(problem)}"
     for target in recipients.of(problem.kind, problem.connector_id):
         send(target, title, text, {"type": f"problem.{what}", "problem": _document(problem)})

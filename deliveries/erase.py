@@ -28,6 +28,7 @@ from deliveries.engine.writing import write_transaction
 from deliveries.erasures import Erasure
 from deliveries.models import Delivery, Event, Replay, Trial
 from integrations.history import record
+from integrations.numbers import thousands
 from integrations.types import EventKind
 
 BATCH = 200
@@ -209,7 +210,7 @@ def _settle(erasure_id: int, now: datetime) -> None:
             # Tests are made with real events too, and what was answered may say whose: nobody could tell them apart.
             Trial.objects.filter(at__lte=erasure.asked_at).delete()
             erasure.state, erasure.people, erasure.finished_at = State.DONE, {}, now
-            counted = f"{erasure.events:,} events, {erasure.stopped:,} deliveries not sent any more"
+            counted = f"{thousands(erasure.events)} events, {thousands(erasure.stopped)} deliveries not sent any more"
             record(erasure.by, erasure, f"Erased a person: {counted}")
         erasure.save(update_fields=["state", "people", "finished_at", "next_look_at"])
 

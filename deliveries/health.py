@@ -18,6 +18,7 @@ from deliveries.models import Delivery, Status
 from deliveries.siblings import newer
 from integrations import clock
 from integrations.models import Connector
+from integrations.numbers import thousands
 from integrations.types import Cause
 
 DAY = timedelta(hours=24)
@@ -118,7 +119,11 @@ def judge(facts: Facts, now: datetime) -> Health:
 
 
 def _last(count: int, ended: int, did: str) -> str:
-    return f"The last delivery {did}." if ended == 1 else f"{count} of the last {ended} deliveries {did}."
+    return (
+        f"The last delivery {did}."
+        if ended == 1
+        else f"{thousands(count)} of the last {thousands(ended)} deliveries {did}."
+    )
 
 
 def _set_aside(facts: Facts) -> Health | None:

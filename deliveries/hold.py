@@ -25,6 +25,7 @@ from deliveries.engine.writing import write_transaction
 from deliveries.log import OPEN, UNUSUAL, Among, BadValue
 from deliveries.models import Delivery, Lane, Status
 from integrations.models import Connector
+from integrations.numbers import thousands
 from integrations.templatetags.console import per_second
 from integrations.types import Cause
 
@@ -118,15 +119,15 @@ def in_words(counts: dict[str, int], per_minute: int | None = None) -> str:
     """What a resumption did, as the end of a sentence."""
     released, discarded = counts["released"], counts["discarded"]
     speed = f", {per_second(per_minute)} per second" if per_minute else ""
-    parts = [f"{released:,} held {'is' if released == 1 else 'are'} being sent{speed}" if released else ""]
-    parts.append(f"{discarded:,} {'was' if discarded == 1 else 'were'} thrown away" if discarded else "")
+    parts = [f"{thousands(released)} held {'is' if released == 1 else 'are'} being sent{speed}" if released else ""]
+    parts.append(f"{thousands(discarded)} {'was' if discarded == 1 else 'were'} thrown away" if discarded else "")
     return ", ".join(filter(None, parts)) or "nothing was released"
 
 
 def age(hours: int) -> str:
     """ "1 hour", "36 hours", "3 days"."""
     count, unit = (hours // 24, "day") if hours >= 48 and hours % 24 == 0 else (hours, "hour")
-    return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
+    return f"{thousands(count)} {unit}" if count == 1 else f"{thousands(count)} {unit}s"
 
 
 def switch_off(connector: Connector, *, by: str, reason: str = "") -> int:

@@ -20,6 +20,7 @@ from deliveries.log import BadValue
 from deliveries.models import Delivery, Status
 from integrations import registry, selectors
 from integrations.models import Connector
+from integrations.numbers import thousands
 from integrations.templatetags.console import per_second
 from integrations.types import ConnectorConfig
 
@@ -37,9 +38,11 @@ def parse(value: Any, most: int | None = None, whose: str = "") -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and 0 < int(text) <= FASTEST):
-        raise BadValue(f"Events a minute: “{text[:20]}” is not a whole number from 1 to {FASTEST:,}.")
+        raise BadValue(f"Events a minute: “{text[:20]}” is not a whole number from 1 to {thousands(FASTEST)}.")
     if most is not None and int(text) > most:
-        raise BadValue(f"Events a minute: {int(text):,} is more than the {most:,} that {whose} takes by its own limit.")
+        raise BadValue(
+            f"Events a minute: {thousands(int(text))} is more than the {thousands(most)} that {whose} takes by its own limit."
+        )
     return int(text)
 
 
@@ -52,7 +55,8 @@ def typed(value: str | None, most: int | None = None, whose: str = "") -> int | 
     is_number = len(text) <= 9 and text.isascii() and text.replace(".", "", 1).isdigit()
     speed = round(float(text) * 60) if is_number else 0
     if not 0 < speed <= FASTEST:
-        raise BadValue(f"Events per second: “{text[:20]}” is not a number such as 10 or 0.5, from 0.02 to 1,000.")
+        highest = thousands(FASTEST // 60)
+        raise BadValue(f"Events per second: “{text[:20]}” is not a number such as 10 or 0.5, from 0.02 to {highest}.")
     if most is not None and speed > most:
         allowed = per_second(most)
         raise BadValue(f"Events per second: {text} is more than the {allowed} that {whose} takes by its own limit.")

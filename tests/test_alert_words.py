@@ -48,6 +48,14 @@ def test_every_problem_says_what_happened_why_and_what_to_do(kind: str, cause: s
     assert escape(todo) in page
 
 
+def test_a_mail_writes_numbers_as_the_page_does() -> None:
+    m = made()
+    Problem.objects.filter(pk=m.problem.pk).update(count=123_456)
+    times = "123\u00a0456 times"
+    assert f"Seen {times}." in mailed(m.problem)
+    assert times in person("viewer").get(f"/problems/{m.problem.pk}/").content.decode()
+
+
 def test_what_is_over_asks_for_nothing() -> None:
     m = made()
     text = mailed(m.problem, "ended")

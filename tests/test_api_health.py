@@ -36,7 +36,7 @@ LIVE: dict[str, Any] = {"any_delivery": True, "received": 100}
         (
             {"delivered": 999, "failed": 1, "last": [BAD] * 4 + [GOOD]},
             "working",
-            "999 of the last 1000 deliveries arrived.",
+            "999 of the last 1\u00a0000 deliveries arrived.",
         ),
         ({"last": [("failed", "key_refused"), GOOD]}, "not_working", "The key was refused."),
         ({"delivered": 10, "retrying": 3}, "slow", "3 deliveries are retrying."),

@@ -95,6 +95,12 @@ def test_one_module_alone_imports(module: str, importer: str) -> None:
     assert importers(module, *PACKAGES) == {importer}
 
 
+def test_one_module_alone_groups_digits() -> None:
+    """Or a sentence would write 1,234 where the page beside it writes 1 234."""
+    found = [str(path.relative_to(ROOT)) for path in files(*PACKAGES) if ":,}" in path.read_text(encoding="utf-8")]
+    assert found == ["integrations/numbers.py"]
+
+
 @pytest.mark.parametrize("path", files(*PACKAGES, *OTHERS), ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_are_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST

@@ -51,7 +51,7 @@ def test_without_any_it_says_so(settings: Any) -> None:
         (
             " 10.1.0.0/16 ",
             "192.168.1.0/24,fd00::1/128,10.1.0.0/16",
-            "Allows 10.1.0.0/16: 10.1.0.0 to 10.1.255.255, 65,536 addresses.",
+            "Allows 10.1.0.0/16: 10.1.0.0 to 10.1.255.255, 65 536 addresses.",
         ),
         ("::ffff:10.0.0.5", "192.168.1.0/24,fd00::1/128,10.0.0.5/32", "Allows 10.0.0.5: this one address."),
         ("fd00::2", "192.168.1.0/24,fd00::1/128,fd00::2/128", "Allows fd00::2: this one address."),

@@ -130,7 +130,7 @@ def test_nothing_to_replace_is_fast() -> None:
         ("abcd", 3, "ab…"),
         ("abcd", 1, "…"),
         ("abcd", 0, ""),
-        ("x" * 2000, 200, "x" * 168 + "… (cut: 2,000 characters in all)"),
+        ("x" * 2000, 200, "x" * 168 + "… (cut: 2\u00a0000 characters in all)"),
     ],
 )
 def test_truncate(value: str, limit: int, cut: str) -> None:

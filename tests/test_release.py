@@ -164,9 +164,9 @@ def test_what_waits_for_its_moment_is_neither_too_old_nor_a_problem(to: Connecto
 @pytest.mark.parametrize(
     ("speed", "words"),
     [
-        ("0", "Events a minute: “0” is not a whole number from 1 to 60,000."),
-        ("2.5", "Events a minute: “2.5” is not a whole number from 1 to 60,000."),
-        ("60001", "Events a minute: “60001” is not a whole number from 1 to 60,000."),
+        ("0", "Events a minute: “0” is not a whole number from 1 to 60\u00a0000."),
+        ("2.5", "Events a minute: “2.5” is not a whole number from 1 to 60\u00a0000."),
+        ("60001", "Events a minute: “60001” is not a whole number from 1 to 60\u00a0000."),
         ("31", "Events a minute: 31 is more than the 30 that warehouse takes by its own limit."),
     ],
 )

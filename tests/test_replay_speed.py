@@ -139,7 +139,10 @@ def test_the_page_asks_for_it_and_keeps_the_choices_after_a_mistake(to: Connecto
     data = {"status": "failed", "as_sent": "1", "per_second": "0", "email": "a@b.example"}
     answer = client.post("/replays/start/", data, follow=True)
     assert answer.redirect_chain == [("/replays/new/?status=failed&email=a%40b.example&as_sent=1", 302)]
-    assert "“0” is not a number such as 10 or 0.5, from 0.02 to 1,000. Nothing was started." in answer.content.decode()
+    assert (
+        "“0” is not a number such as 10 or 0.5, from 0.02 to 1\u00a0000. Nothing was started."
+        in answer.content.decode()
+    )
     assert not Replay.objects.exists()
     assert "of a@b.example" in answer.content.decode()  # as it was asked for, and no wider
     answer = client.post("/replays/start/", {"status": "failed", "per_second": "0,5"}, follow=True)

@@ -26,6 +26,7 @@ from integrations import history, registry, replaced, selectors
 from integrations.admin.pages import changes, demand
 from integrations.forms import ConnectorForm
 from integrations.models import ChannelMapping, Connector, EventRule, PreferenceMapping, Source
+from integrations.numbers import thousands
 from integrations.tables import tables
 from integrations.types import EventKind, Vendor
 
@@ -292,7 +293,7 @@ def _summary(row: Connector, vendor: Vendor) -> dict[str, Any]:
         "off": off,
         "missing": vendor.missing(row.settings, row.secrets),
         "region": row.region.label if row.region else "",
-        "recent": "more than 1000" if recent > 1000 else recent,
+        "recent": recent if recent <= 1000 else f"more than {thousands(1000)}",
         "has_sources": Source.objects.exists(),
         "unseen": trials.last(row).values_list("seen", flat=True).first() is False,
     }

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from integrations.numbers import thousands
+
 HEIGHT, BOTTOM, TOP = 190, 22, 8
 SERIES = ("delivered", "retrying", "held", "failed")
 SAID = {"retrying": "under way"}  # as in the legend
@@ -29,7 +31,7 @@ class Bar:
         return sum(self.counts.get(name, 0) for name in SERIES)
 
     def words(self) -> str:
-        parts = [f"{self.counts[name]:,} {SAID.get(name, name)}" for name in SERIES if self.counts.get(name)]
+        parts = [f"{thousands(self.counts[name])} {SAID.get(name, name)}" for name in SERIES if self.counts.get(name)]
         return f"{self.label}: {', '.join(parts) or 'nothing'}"
 
 
@@ -83,7 +85,7 @@ def _pieces(bar: Bar, left: float, step: float, room: float, top: int) -> SafeSt
 
 def _grid(top: int, room: float) -> SafeString:
     """The lines with their numbers beside them."""
-    lines = [(TOP + room * (1 - share), f"{round(top * share):,}") for share in (0, 0.5, 1)]
+    lines = [(TOP + room * (1 - share), f"{thousands(round(top * share))}") for share in (0, 0.5, 1)]
     marks = format_html_join(
         "",
         '<line class="axis" x1="0" x2="100%" y1="{}" y2="{}"/>{}',

@@ -26,6 +26,7 @@ from integrations import configuration, copying, history, registry, replaced, ro
 from integrations.admin.pages import changes, demand
 from integrations.forms import ConnectorForm
 from integrations.models import Connector
+from integrations.numbers import thousands
 from integrations.tables import Table, tables
 from integrations.templatetags.console import plural
 
@@ -122,7 +123,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             messages.error(request, str(error))
         else:
             history.record(request.user, connector, f"Paused{f': {reason}' if reason else ''}")
-            waiting = f" {count} that were waiting are held too." if count else ""
+            waiting = f" {thousands(count)} that were waiting are held too." if count else ""
             messages.success(request, f"Paused. New events are kept and wait until you resume.{waiting}")
         return redirect(self.link("change", pk))
 
@@ -167,7 +168,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
             return redirect(self.link("change", pk))
         count = hold.switch_off(connector, by=str(request.user), reason=request.POST.get("reason", "").strip())
         history.record(request.user, connector, "Switched off")
-        lost = f" {count} that were waiting are marked as skipped." if count else ""
+        lost = f" {thousands(count)} that were waiting are marked as skipped." if count else ""
         messages.success(request, f"Switched off. Events for it are not kept from now on.{lost}")
         return redirect(self.link("change", pk))
 
@@ -184,7 +185,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
         if request.POST.get("backlog") != "day" or not request.user.has_perm("deliveries.replay_delivery"):
             return redirect(self.link("change", row.pk))
         job = backfill.start(row, by=str(request.user), now=timezone.now())
-        history.record(request.user, row, f"Had what came in during the last 24 hours sent too: {job.total}")
+        history.record(request.user, row, f"Had what came in during the last 24 hours sent too: {thousands(job.total)}")
         return redirect(reverse("admin:deliveries_replay_change", args=[job.pk]))
 
     @changes("deliveries.replay_delivery")
@@ -192,7 +193,7 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
         """For a changed mapping: every person's newest identify event goes out again."""
         connector = self.row(pk)
         job = replay.start_past_identifies(connector, by=str(request.user))
-        history.record(request.user, connector, f"Replayed past identify events: {job.total}")
+        history.record(request.user, connector, f"Replayed past identify events: {thousands(job.total)}")
         return redirect(reverse("admin:deliveries_replay_change", args=[job.pk]))
 
     @changes("integrations.add_connector")

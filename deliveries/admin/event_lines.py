@@ -14,6 +14,7 @@ from deliveries.engine.writing import read_time
 from integrations import clashes, registry
 from integrations.clashes import Clash
 from integrations.models import EventRule, Source
+from integrations.numbers import thousands
 from integrations.selectors import Snapshot
 from integrations.tables import Table
 from integrations.types import ConnectorConfig, EventKind
@@ -101,7 +102,9 @@ def _annotate(line: Any, seen: Mapping[tuple[str, str], datetime], whole: bool) 
     line.meaning = registry.meanings().get((str(called), name), "")
     times = _times(seen.items(), kind, name) if kind or name else []
     line.last_seen = max(times, default=None)
-    line.not_seen = "" if times or not (kind or name) else "not yet" if whole else f"not in the last {LOOKED_AT:,}"
+    line.not_seen = (
+        "" if times or not (kind or name) else "not yet" if whole else f"not in the last {thousands(LOOKED_AT)}"
+    )
 
 
 def _times(seen: Iterable[tuple[tuple[str, str], datetime]], kind: str, name: str) -> list[datetime]:

@@ -18,6 +18,7 @@ from deliveries.alarm import AlertTarget, Problem
 from deliveries.log import OPEN, UNUSUAL, Among, not_replayed
 from deliveries.models import Delivery, Heartbeat, Status
 from integrations.models import Connector, Source
+from integrations.numbers import thousands
 
 SILENT = timedelta(seconds=60)
 SAMPLE = 1000
@@ -36,7 +37,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
         name: sum(bar.counts.get(name, 0) for bar in bars) for name in ("delivered", "failed", "held", "retrying")
     }
     summary = f"Deliveries of the last {RANGES[chosen].label}: " + ", ".join(
-        f"{n:,} {SAID.get(k, k)}" for k, n in totals.items()
+        f"{thousands(n)} {SAID.get(k, k)}" for k, n in totals.items()
     )
     return {
         "title": "Overview",

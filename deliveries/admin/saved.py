@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from deliveries.log import newest_of
 from integrations.forms import ConnectorForm
 from integrations.models import Connector
+from integrations.numbers import thousands
 from integrations.tables import Table
 
 DAY = timedelta(hours=24)
@@ -38,6 +39,6 @@ def offer(row: Connector, form: ConnectorForm, more: Sequence[object]) -> SafeSt
     count = newest_of(row.pk).filter(created_at__gte=timezone.now() - DAY)[: MOST + 1].count()
     if not count:
         return ""
-    said = f"more than {MOST}" if count > MOST else str(count)
+    said = f"more than {thousands(MOST)}" if count > MOST else thousands(count)
     address = f"{reverse('admin:deliveries_replay_add')}?connector={row.pk}&range=24h&include_delivered=on"
     return format_html('<a class="button tiny" href="{}">Replay the last 24 h ({})…</a>', address, said)

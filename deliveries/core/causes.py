@@ -13,6 +13,7 @@ from deliveries.core import cause_words as words
 from deliveries.core.bidi import isolated
 from deliveries.core.retry import last_cause
 from deliveries.core.skipped_words import BY_DETAIL, by_start
+from integrations.numbers import thousands
 from integrations.types import Cause
 
 SAID_LIMIT = 200
@@ -201,8 +202,8 @@ def _values(facts: _Facts) -> dict[str, str]:
         "host": facts.host or "the address",
         "answered": _answered(facts),
         "says": _says(facts),
-        "size": f"We sent {-(-facts.sent_bytes // 1024):,} kB." if facts.sent_bytes else "",
-        "wish": f"It asks us to wait {math.ceil(facts.wish):,} s." if facts.wish else "",
+        "size": f"We sent {thousands(-(-facts.sent_bytes // 1024))} kB." if facts.sent_bytes else "",
+        "wish": f"It asks us to wait {thousands(math.ceil(facts.wish))} s." if facts.wish else "",
         "field": facts.field,
         "asked": facts.asked,
         "own": _sentence(_capital(facts.detail)),
@@ -217,7 +218,7 @@ def _values(facts: _Facts) -> dict[str, str]:
 def _answered(facts: _Facts) -> str:
     if facts.http_status is None:
         return ""
-    took = "" if facts.duration_ms is None else f" in {facts.duration_ms:,} ms".replace(",", " ")
+    took = "" if facts.duration_ms is None else f" in {thousands(facts.duration_ms)} ms"
     return f"{facts.vendor_label or 'The service'} answered {facts.http_status}{took}."
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote, quote_plus
 
 import orjson
 
+from integrations.numbers import thousands
 from integrations.types import ConnectorConfig, Vendor
 
 MASK = "••••"
@@ -96,7 +97,7 @@ def truncate(value: str, limit: int) -> str:
     """At most ``limit`` characters; what is cut ends in "…" and, where there is room, says how long it was."""
     if len(value) <= limit:
         return value
-    end = f"… (cut: {len(value):,} characters in all)"
+    end = f"… (cut: {thousands(len(value))} characters in all)"
     if limit < 4 * len(end):
         end = "…"
     return value[: max(0, limit - len(end))] + end[:limit]

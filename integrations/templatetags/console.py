@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from integrations import clock, registry
+from integrations import clock, numbers, registry
 
 register = template.Library()
 
@@ -118,8 +118,7 @@ def took(milliseconds: float | None) -> str:
 
 @register.filter
 def thousands(value: int | None) -> str:
-    """12 345, with a space that does not break."""
-    return "–" if value is None else f"{value:,}".replace(",", "\u00a0")
+    return "–" if value is None else numbers.thousands(value)
 
 
 @register.filter
