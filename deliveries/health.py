@@ -119,11 +119,8 @@ def judge(facts: Facts, now: datetime) -> Health:
 
 
 def _last(count: int, ended: int, did: str) -> str:
-    return (
-        f"The last delivery {did}."
-        if ended == 1
-        else f"{thousands(count)} of the last {thousands(ended)} deliveries {did}."
-    )
+    several = f"{thousands(count)} of the last {thousands(ended)} deliveries {did}."
+    return f"The last delivery {did}." if ended == 1 else several
 
 
 def _set_aside(facts: Facts) -> Health | None:

@@ -40,9 +40,8 @@ def parse(value: Any, most: int | None = None, whose: str = "") -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and 0 < int(text) <= FASTEST):
         raise BadValue(f"Events a minute: “{text[:20]}” is not a whole number from 1 to {thousands(FASTEST)}.")
     if most is not None and int(text) > most:
-        raise BadValue(
-            f"Events a minute: {thousands(int(text))} is more than the {thousands(most)} that {whose} takes by its own limit."
-        )
+        asked, allowed = thousands(int(text)), thousands(most)
+        raise BadValue(f"Events a minute: {asked} is more than the {allowed} that {whose} takes by its own limit.")
     return int(text)
 
 
