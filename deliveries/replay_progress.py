@@ -8,7 +8,9 @@ from typing import Any
 from django.db.models import Count
 
 from deliveries.core.reasons import REASONS
+from deliveries.core.skipped_words import REPLAY_STOPPED
 from deliveries.models import Delivery, Replay, Status
+from integrations.types import Cause
 
 EQUAL_FAILURES = 20
 RUNNING = (Replay.State.PREPARING, Replay.State.RUNNING)
@@ -66,6 +68,12 @@ def counts_of(replay_id: int) -> dict[str, int]:
 def unfinished(counts: dict[str, int]) -> int:
     ended = (Status.DELIVERED, Status.FAILED, Status.SKIPPED)
     return sum(count for status, count in counts.items() if status not in ended)
+
+
+def cut_short(replay_id: int) -> int:
+    """How many of its deliveries were made and then left out by its stop."""
+    skipped = Delivery.objects.filter(replay_id=replay_id, status=Status.SKIPPED, cause=Cause.PAUSED)
+    return skipped.filter(detail__startswith=REPLAY_STOPPED).count()
 
 
 def all_made(replay: Replay) -> bool:

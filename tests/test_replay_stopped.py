@@ -94,7 +94,8 @@ def test_the_rest_is_one_press_away(to: Connector) -> None:
     Delivery.objects.filter(pk=one.pk).update(status="delivered", finished_at=T0, next_attempt_at=None)
     replay.stop(job, by="Bob")
     page = html(path)
-    assert "<strong>5 not sent</strong>" in page
+    assert "1 of 25 done · 1 delivered · 0 failed · <strong>24 not sent</strong>" in page
+    assert '<progress max="25" value="1"' in page
     link = f"/replays/new/?status=failed&amp;connector={to.pk}"
     assert f'<a class="button" href="{link}">{REST}' in page
     assert "Replay 24 events</button>" in html(link.replace("&amp;", "&")).replace("\u00a0", " ")

@@ -19,6 +19,7 @@ from deliveries.admin.deliveries import filters_of
 from deliveries.core.reasons import REASONS
 from deliveries.models import Replay, Status
 from deliveries.replay_plan import PAST_IDENTIFIES
+from deliveries.replay_progress import cut_short
 from integrations import clock, registry
 from integrations.admin.pages import PageAdmin, changes, demand
 from integrations.models import Connector
@@ -132,6 +133,8 @@ class ReplayAdmin(PageAdmin):
 
 def _progress(row: Replay) -> dict[str, Any]:
     now = replay.progress(row)
+    if now["state"] == Replay.State.STOPPED:  # what it had made and then left out is not done: it was not sent
+        now["skipped"] -= cut_short(row.pk)
     ended = now["delivered"] + now["failed"] + now["skipped"]
     running = now["state"] in (Replay.State.PREPARING, Replay.State.RUNNING)
     return {"now": now, "ended": ended, "left": _left(now), "running": running}
