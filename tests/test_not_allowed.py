@@ -1,0 +1,34 @@
+"""What an address answers that only takes a press of a button, when it is opened."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.console import made, person
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_button_that_is_opened_as_a_page_says_so_and_leads_to_where_it_is() -> None:
+    m = made()
+    pages = {
+        f"/connectors/{m.connector.pk}/test/send/": f"/connectors/{m.connector.pk}/test/",
+        f"/connectors/{m.connector.pk}/pause/": f"/connectors/{m.connector.pk}/",
+        f"/sources/{m.source.pk}/keys/{m.key.pk}/roll/": f"/sources/{m.source.pk}/",
+        "/replays/start/": "/replays/",
+        "/practice/remove/": "/",
+        "/two-step/start/": "/two-step/",
+    }
+    for address, above in pages.items():
+        answer = person("owner").get(address)
+        assert (answer.status_code, answer["Allow"]) == (405, "POST"), address
+        page = answer.content.decode()
+        assert "This address is a button, not a page" in page
+        assert f'<a class="button primary" href="{above}">To the page with the button</a>' in page
+        assert person("owner").get(above).status_code == 200
+
+
+@pytest.mark.parametrize("address", ["/api/v1/deliveries/", "/v1/track"])
+def test_a_program_is_answered_as_a_program(address: str) -> None:
+    answer = person("owner").put(address)
+    assert answer["Content-Type"].startswith("application/json")
