@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 from deliveries import explained, recipients
 from deliveries.alarm import AlertTarget, Problem
 from deliveries.engine.send import Sender, SendFailed
-from integrations import clock, installation
+from integrations import clock, installation, registry
 from integrations.numbers import thousands
 from integrations.types import OutgoingRequest
 
@@ -25,7 +25,11 @@ FIRST = {"opened": "Problem", "reminder": "Still a problem", "ended": "Solved"}
 
 
 def tell(problem: Problem, what: str) -> None:
-    """To whom its rule names. Never raises: a problem stays on its page whatever becomes of the messages."""
+    """To whom its rule names. Never raises: a problem stays on its page whatever becomes of the messages. Of a made-up
+    service nobody is told: nothing of practice leaves this machine."""
+    vendor = registry.get(problem.connector.vendor) if problem.connector else None
+    if vendor is not None and vendor.made_up:
+        return
     title = f"{FIRST[what]}: {problem.title}"
     seen = "Seen once." if problem.count == 1 else f"Seen {thousands(problem.count)} times."
     text = f"{title}\n\n{_sentences(problem, what)}\n\n{seen}{_links(problem)}"
