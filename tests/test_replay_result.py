@@ -58,3 +58,18 @@ def test_too_big_says_how_much_was_sent() -> None:
     page = person("operator").get(f"/deliveries/{row.pk}/").content.decode()
     assert "We sent 42 kB. Segment takes up to 32 kB for one event." in page
     assert "We sent" not in explain("failed", "too_large", http_status=413).explanation
+
+
+def test_what_a_replay_brought_there_asks_for_nothing_any_more() -> None:
+    failed = delivery(connector(), "failed")
+    client, address, todo = person("operator"), f"/deliveries/{failed.pk}/", "<strong>What to do:</strong>"
+    primary = '<summary class="button primary">Replay this event…'
+    page = client.get(address).content.decode()
+    assert (todo in page, primary in page, 'class="card verdict failed"' in page) == (True, True, True)
+    again = delivery(failed.connector, "failed", event=failed.event, replay_of=failed)
+    assert todo in client.get(address).content.decode()
+    Delivery.objects.filter(pk=again.pk).update(status="delivered", cause="")
+    page = client.get(address).content.decode()
+    assert (todo in page, primary in page, 'class="card verdict delivered"' in page) == (False, False, True)
+    assert "<strong>Nothing to do any more:</strong>" in page
+    assert f'<a href="/deliveries/{again.pk}/">a replay of it</a> was delivered.' in page
