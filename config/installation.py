@@ -106,6 +106,7 @@ def page(request: HttpRequest, form: ConsoleForm | None = None) -> HttpResponse:
     context: dict[str, Any] = {
         "groups": groups,
         "networks": private_networks.allowed(),
+        "env_file": settings.DATA_DIR / ".env",
         "asked": asked,
         "answer": private_networks.answer(asked),
         "hosts": ", ".join(settings.ALLOWED_HOSTS),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_network
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -37,11 +38,12 @@ def in_words(network: Network) -> str:
 
 
 def answer(asked: str) -> Answer | None:
-    """What to do for ``asked``, an address such as 10.1.2.3 or a network such as 10.1.0.0/16; None for nothing."""
+    """What to do for ``asked``: an address such as 10.1.2.3, a network such as 10.1.0.0/16, or a web address with one
+    in it; None for nothing."""
     if not asked.strip():
         return None
     try:
-        wanted = ip_network(_plain(asked.strip()))
+        wanted = ip_network(_plain(_host(asked.strip())))
     except ValueError:
         return Answer(words="This is no address. Write an address as 10.1.2.3, a network as 10.1.0.0/16.")
     name = str(wanted[0] if wanted.num_addresses == 1 else wanted)
@@ -52,6 +54,11 @@ def answer(asked: str) -> Answer | None:
         return Answer(words=f"{name} is on the public internet: with https it is called without being allowed.")
     networks = ",".join(map(str, [*_networks(), wanted]))
     return Answer(words=f"Allows {name}: {in_words(wanted)}.", line=f"{NAME}={networks}")
+
+
+def _host(text: str) -> str:
+    """Of a web address, as it was refused somewhere, the host."""
+    return urlsplit(text).hostname or text if "://" in text else text
 
 
 def _plain(text: str) -> str:

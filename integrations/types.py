@@ -156,6 +156,7 @@ class Receive:
     uses_other_names: Callable[[Mapping[str, Json]], bool] | None = None
     known_kinds: Mapping[EventKind, str] = field(default_factory=dict)
     key_in_path: bool = False
+    try_it: str = ""  # a command for a terminal that sends a first event, with "{address}" and "{key}"
     deletes: bool = False  # whether "delete" events, which ask for a person's erasure, can come in
 
 

@@ -74,3 +74,24 @@ def test_what_is_saved_stays_and_hinders_no_other_change() -> None:
     person("editor").post(f"/connectors/{row.pk}/", {**form, "name": "Again", "endpoint": "https://10.0.0.6"})
     row.refresh_from_db()
     assert (row.name, row.endpoint) == ("Renamed", "https://10.0.0.5")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (200, ["We could reach My receiver", "My receiver accepted the event"]),
+        (500, ["We could reach My receiver", "My receiver did not accept the event"]),
+        (
+            401,
+            ["We could reach My receiver", "My receiver refused the key", "My receiver did not accept the event"],
+        ),
+    ],
+)
+def test_an_address_of_ones_own_is_tested_by_the_connectors_name_and_takes_no_key(
+    http: Any, status: int, said: list[str]
+) -> None:
+    http.post("https://example.com/hook", status=status)
+    row = Connector.objects.create(name="My receiver", vendor="webhook", settings={"url": "https://example.com/hook"})
+    page = person("operator").post(f"/connectors/{row.pk}/test/send/").content.decode()
+    checks = page[page.index('<ul class="checks">') :].split("</ul>")[0]
+    assert re.findall(r"<span>([^<]+)</span>", checks) == said

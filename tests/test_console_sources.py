@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
+from base64 import b64encode
+from html import unescape
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from deliveries.admin import names
+from deliveries.models import Event
 from integrations.models import Connector, Source
 from tests.console import event_of, person
 
@@ -80,6 +84,43 @@ def test_the_example_of_a_name_is_the_services_own() -> None:
     page = {one: person("owner").get(f"/sources/add/?service={one}").content.decode() for one in ("segment", "surveys")}
     assert "for example “website”." in page["segment"]
     assert "for example “Survey events – production”." in page["surveys"]
+
+
+@pytest.mark.parametrize("service", ["segment", "surveys"])
+def test_the_command_that_is_offered_for_a_terminal_brings_an_event_in(service: str) -> None:
+    client = person("editor")
+    source, page, key = made(client, service, "one")
+    found = re.search(r'id="try-it">(.*?)</code>', page)
+    assert found
+    command = shlex.split(unescape(found[1].replace("<wbr>", "")))
+    assert command[0] == "curl"
+    address, (sent,) = command[1], command[command.index("-d") + 1 :]
+    basic = b64encode(f"{key}:".encode()).decode()
+    header = f"Basic {basic}" if "-u" in command else command[command.index("-H") + 1].removeprefix("Authorization: ")
+    assert key in " ".join(command)
+    answer = Client().post(
+        address.removeprefix("http://testserver"),
+        sent,
+        content_type="application/x-www-form-urlencoded",  # as curl sends what -d gives it
+        headers={"authorization": header},
+    )
+    assert answer.status_code == 200
+    assert Event.objects.get(source=source).name == "Response Submitted"
+    later = client.get(f"/sources/{source.pk}/").content.decode()
+    assert "‹write key›" in re.findall(r'id="try-it">(.*?)</code>', later)[0]
+
+
+def test_a_first_event_that_was_refused_is_no_event_that_arrives() -> None:
+    source = Source.objects.create(name="one")
+    piece = f"/sources/{source.pk}/first/"
+    assert "Waiting for the first event…" in person("viewer").get(piece).content.decode()
+    one = event_of(source, 1, refused="The event has neither userId nor anonymousId.")
+    page = person("viewer").get(piece).content.decode()
+    assert "The last event was refused</strong>" in page
+    assert f': The event has neither userId nor anonymousId. <a href="/events/{one.pk}/">Look at it</a>' in page
+    assert "Events arrive" not in page
+    event_of(source, 2)
+    assert "✓ Events arrive.</strong> The last one: Response Submitted" in person("viewer").get(piece).content.decode()
 
 
 def test_names_beyond_the_most_frequent_are_spoken_of(monkeypatch: pytest.MonkeyPatch) -> None:

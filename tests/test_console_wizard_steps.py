@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
+from deliveries.models import Event, Replay
 from deliveries.trials import Trial
 from integrations.models import Connector, EventRule, RegionEndpoint, Source
 from tests.console import EMPTY_TABLES, event_of, made, person
@@ -193,3 +194,16 @@ def test_the_only_source_is_ticked_and_of_several_none() -> None:
     assert ticked(row) == ["website"]
     Source.objects.create(name="shop")
     assert ticked(row) == []
+
+
+def test_what_came_in_before_is_sent_only_where_there_is_a_source_to_have_it_from() -> None:
+    client, m = person("editor"), made()
+    event_of(m.source, 60, refused="It names nobody.")
+    row = started(client)
+    page = client.get(f"/connectors/{row.pk}/setup/on/").content.decode()
+    taken = Event.objects.filter(refused="").count()
+    assert f"during the last 24 hours ({taken} events from all sources)" in page
+    answer = client.post(f"/connectors/{row.pk}/setup/on/", {"backlog": "day"}, follow=True)
+    assert answer.redirect_chain[-1][0] == f"/connectors/{row.pk}/"
+    assert "gets the events of no source yet: tick one below, and save." in answer.content.decode()
+    assert not Replay.objects.filter(created_by="Editor Jones").exists()

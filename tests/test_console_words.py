@@ -62,7 +62,7 @@ def test_a_replay_is_called_by_what_it_sends() -> None:
 
 
 def test_what_is_not_filled_in_is_named_beside_the_form_and_before_turning_on() -> None:
-    assert "Not filled in yet: Address." in page("/connectors/new/webhook/")
+    assert "Not filled in yet, or not as it should be: Address." in page("/connectors/new/webhook/")
     draft = Connector.objects.create(name="Half", vendor="hello_customer", status="off")
     html = page(f"/connectors/{draft.pk}/setup/on/")
     assert "Touchpoint id, Language id, API token. Until then nothing can be sent:" in html

@@ -57,6 +57,7 @@ def test_without_any_it_says_so(settings: Any) -> None:
         ("fd00::2", "192.168.1.0/24,fd00::1/128,fd00::2/128", "Allows fd00::2: this one address."),
         ("192.168.1.7", "", "192.168.1.7 is allowed already, by 192.168.1.0/24."),
         ("8.8.8.8", "", "8.8.8.8 is on the public internet: with https it is called without being allowed."),
+        ("http://10.0.0.5:9/in", "192.168.1.0/24,fd00::1/128,10.0.0.5/32", "Allows 10.0.0.5: this one address."),
         ("hooks.internal", "", "This is no address. Write an address as 10.1.2.3, a network as 10.1.0.0/16."),
         ("10.1.2.3/8", "", "This is no address. Write an address as 10.1.2.3, a network as 10.1.0.0/16."),
     ],

@@ -98,7 +98,7 @@ class AlertAdmin(PageAdmin):
         key = request.POST.get("connector", "")
         row = get_object_or_404(Connector, pk=int(key), archived_at=None) if listing.is_id(key) else None
         told = recipients.of(kind, row.pk if row else None)
-        failed = [f"{target} ({error})" for target in told if (error := send_test(target))]
+        failed = [f"{target} ({error.removesuffix('.')})" for target in told if (error := send_test(target))]
         if failed:
             messages.error(request, f"The test alert did not get to {', '.join(failed)}.")
         elif told:

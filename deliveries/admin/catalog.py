@@ -287,7 +287,7 @@ def _summary(row: Connector, vendor: Vendor) -> dict[str, Any]:
     rules = list(row.rules.all())
     renamed = [rule for rule in rules if rule.send and (rule.send_as or row.prefix) and rule.name]
     off = [rule for rule in rules if not rule.send]
-    recent = Event.objects.filter(received_at__gte=timezone.now() - timedelta(hours=24))[:1001].count()
+    recent = Event.objects.filter(received_at__gte=timezone.now() - timedelta(hours=24), refused="")[:1001].count()
     return {
         "renamed": [(rule.name, f"{row.prefix}{rule.send_as or rule.name}") for rule in renamed],
         "off": off,

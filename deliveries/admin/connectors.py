@@ -182,7 +182,8 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
     def after_turning_on(self, request: HttpRequest, row: Connector, words: str) -> HttpResponse:
         """On from now on, or with what came in during the last 24 hours: then its progress is shown."""
         messages.success(request, words)
-        if request.POST.get("backlog") != "day" or not request.user.has_perm("deliveries.replay_delivery"):
+        wanted = request.POST.get("backlog") == "day" and row.sources.exists()
+        if not wanted or not request.user.has_perm("deliveries.replay_delivery"):
             return redirect(self.link("change", row.pk))
         job = backfill.start(row, by=str(request.user), now=timezone.now())
         history.record(request.user, row, f"Had what came in during the last 24 hours sent too: {thousands(job.total)}")

@@ -90,7 +90,7 @@ class TestPages:
         if not panel["errors"]:
             verdict = preview.check_credentials(config)
             result = preview.send_test(config, panel["payload"], vendor, by=request.user)
-            checks = _checks(vendor, verdict, result)
+            checks = _checks(connector.name, vendor, verdict, result)
             Connector.objects.filter(pk=pk).update(tested_at=timezone.now())
             history.record(request.user, connector, f"{badges.TESTED}{result.outcome}")
             trials.keep(connector, panel["payload"], result, by=str(request.user))
@@ -132,14 +132,15 @@ def saved_config(connector: Connector, snapshot: selectors.Snapshot | None = Non
     return (snapshot or selectors.snapshot()).connectors.get(connector.pk) or selectors.connector_config(connector)
 
 
-def _checks(vendor: Vendor, verdict: Verdict | None, result: preview.Tested) -> list[tuple[str, str]]:
-    """The three lines of a test, each "good", "bad" or "" where it was not reached."""
-    reached, service = result.response is not None, vendor.label
+def _checks(name: str, vendor: Vendor, verdict: Verdict | None, result: preview.Tested) -> list[tuple[str, str]]:
+    """The lines of a test, each "good", "bad" or "" where it was not reached. An address of one's own is called as the
+    connector is, and takes no key of a service."""
+    reached, service = result.response is not None, vendor.label if vendor.regions else name
     lines = [("good", f"We could reach {service}") if reached else ("bad", f"We could not reach {service}")]
     if verdict is not None:
         state = {Disposition.DELIVERED: "good", Disposition.RETRY: ""}.get(verdict.disposition, "bad")
         lines.append((state, f"{service} accepted the key. {verdict.detail}" if state == "good" else verdict.detail))
-    elif reached:
+    elif reached and (vendor.regions or result.cause == Cause.KEY_REFUSED):
         refused = result.cause == Cause.KEY_REFUSED
         lines.append(("bad", f"{service} refused the key") if refused else ("good", f"{service} took the key"))
     if result.delivered:

@@ -72,7 +72,7 @@ def _parse_slowly(raw: bytes) -> Any:
     except RecursionError:
         raise BadDocument(f"The JSON is nested more than {MAX_DEPTH} levels deep.") from None
     except json.JSONDecodeError as error:
-        raise BadDocument(f"malformed JSON: {error.msg} at character {error.pos}.") from None
+        raise BadDocument(f"malformed JSON: {error.msg.removesuffix(' at')} at character {error.pos}.") from None
     except BadDocument:
         raise
     except ValueError as error:  # an integer of more digits than Python converts

@@ -62,6 +62,7 @@ class SourceAdmin(PageAdmin):
         shown = request.session.pop(KEY_FIELD, None)
         new_key = decrypt(shown["key"]) if shown and shown["source"] == pk else ""
         vendor = registry.get(source.vendor)
+        receive = vendor.receive if vendor else None
         address = f"{request.scheme}://{request.get_host()}"
         context: dict[str, Any] = {
             "source": source,
@@ -71,7 +72,8 @@ class SourceAdmin(PageAdmin):
             "key_follows": _key_in_path(vendor) and not new_key,
             "inside": request.get_host() if is_inside(request.get_host()) else "",
             "new_key": new_key,
-            "paste": _paste(source, address, new_key),
+            "paste": [_filled(line, address, new_key) for line in receive.paste] if receive else [],
+            "try_it": _filled(receive.try_it, address, new_key) if receive else "",
             "keys": (keys := list(source.write_keys.all())),
             "connectors": source.connectors.filter(archived_at=None),
             "read_only": not request.user.has_perm("integrations.change_source"),
@@ -147,8 +149,5 @@ def _crumbs() -> list[tuple[str, str]]:
     return [("Sources", reverse("admin:integrations_source_changelist"))]
 
 
-def _paste(source: Source, address: str, key: str) -> list[str]:
-    vendor = registry.get(source.vendor)
-    if vendor is None or vendor.receive is None:
-        return []
-    return [line.replace("{address}", address).replace("{key}", key or "‹write key›") for line in vendor.receive.paste]
+def _filled(text: str, address: str, key: str) -> str:
+    return text.replace("{address}", address).replace("{key}", key or "‹write key›")

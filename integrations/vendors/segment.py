@@ -230,13 +230,15 @@ VENDOR = Vendor(
         parse=parse,
         verify=verify,
         signing_secret_help=SIGNATURE_HELP,
+        try_it="curl {address}/v1/track -u {key}: "
+        """-d '{"userId": "user_1", "event": "Response Submitted", "properties": {"score": 9}}'""",
         paste=(
             "In Segment: Connections → Destinations → Add destination → Webhooks → Configure.",
             "Webhook URL: {address}/connector/segment",
             "Headers: Authorization = Bearer {key}",
             "Shared secret (recommended): the signing secret saved here.",
             "Leave batching off: of a batch, Segment signs the first event only.",
-            "To send with a Segment library instead, set its host to {address} and its write key to {key}.",
+            "Or send with a Segment library: set its host to {address} and its write key to {key}.",
         ),
     ),
     test_event={

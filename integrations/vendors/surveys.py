@@ -103,6 +103,9 @@ VENDOR = Vendor(
         parse=parse,
         verify=verify,
         signing_secret_help=SIGNATURE_HELP,
+        try_it="curl {address}/connector/surveys -H 'Authorization: Bearer {key}' "
+        """-d '{"event": "Response Submitted", "event_id": "try_1", "anonymous_id": "visitor_1", """
+        """"app_id": "app_1", "organization_id": "org_1"}'""",
         paste=(
             "In the survey tool: add a webhook, or have your engineers post each survey event.",
             "URL: {address}/connector/surveys",

@@ -14,6 +14,7 @@ class Command(PreparedCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(f"{base_address()}/setup/{SetupLink.issue()}")
+        self.stderr.write("It works once, for 24 hours. Signalbox listens elsewhere? Give its HOST and PORT here too.")
 
 
 def base_address() -> str:
