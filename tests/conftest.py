@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from deliveries import limits
 from integrations import installation, selectors
 from integrations.models import Connector, Source, WriteKey
-from tests import network, rows
+from tests import looking, network, rows
 
 # The same examples every time: a red test stays red until its cause is gone.
 hypothesis_settings.register_profile("signalbox", derandomize=True, deadline=None, database=None)
@@ -33,6 +33,14 @@ def _no_network(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def expects_connections() -> None:
     """For the tests of the block itself."""
+
+
+@pytest.fixture(autouse=True)
+def _looking_changes_nothing() -> Iterator[None]:
+    with looking.watched() as broke:
+        yield
+    if broke:
+        pytest.fail("\n".join(["Changed by a look, or in spite of a no:", *broke]), pytrace=False)
 
 
 @pytest.fixture(autouse=True)
