@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import sys
+import warnings
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -33,6 +34,8 @@ gc.freeze()
 gc.set_threshold(20_000, 20, 50)
 
 
+# Style sheets and scripts are read whole before they are sent: they are small, and who starts this cannot mend it.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 STATUS = {"/healthz": status.healthz, "/readyz": status.readyz, "/metrics": status.metrics}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.contrib import messages
 from django.contrib.auth import login, password_validation
@@ -33,6 +35,13 @@ class SetupForm(forms.Form):
         help_text=PASSWORD_HELP,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "data-strength": ""}),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """What has to be typed again has the focus."""
+        super().__init__(*args, **kwargs)
+        if self.is_bound and self.errors:
+            del self.fields["name"].widget.attrs["autofocus"]
+            self.fields[next(iter(self.errors))].widget.attrs["autofocus"] = True
 
     def clean(self) -> dict[str, str]:
         data = super().clean() or {}

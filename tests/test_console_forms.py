@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -19,6 +21,7 @@ def test_set_up_link_makes_the_first_owner_and_works_once() -> None:
     data = {"name": "Ada", "email": "Ada@Example.com", "password": "correct horse staple"}
     weak = client.post(f"/setup/{token}/", {**data, "password": "password"})
     assert (weak.status_code, User.objects.count()) == (200, 0)
+    assert re.findall(r'<input[^>]* name="(\w+)"[^>]* autofocus', weak.content.decode()) == ["password"]
     answer = client.post(f"/setup/{token}/", data)
     assert (answer.status_code, answer["Location"]) == (302, "/")
     assert list(User.objects.values_list("name", "email", "role")) == [("Ada", "ada@example.com", "owner")]

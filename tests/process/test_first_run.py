@@ -32,9 +32,11 @@ def test_the_first_start_says_what_one_needs_to_know(server: Server) -> None:
     assert "SECRETS_KEYS=" in made
     link = run.line("Set up with").split()[3]
     assert server.request("GET", link.removeprefix(server.url))[0] == 200
+    assert server.request("GET", "/static/console/console.css")[0] == 200
     eventually(lambda: server.request("GET", "/readyz")[0] == 200, "the workers give a sign of life")
 
     assert run.stop() == 0
+    assert len(run.lines) == 4, run.lines  # and nothing else while somebody looks around
     assert server.processes() == []
     again = server.start()
     assert path.read_text() == made
