@@ -20,7 +20,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from deliveries import pace, release
-from deliveries.core.skipped_words import HELD_TOO_LONG
+from deliveries.core.skipped_words import HELD_TOO_LONG, NOT_THE_NEWEST, THROWN_AWAY
 from deliveries.engine.writing import write_transaction
 from deliveries.log import OPEN, UNUSUAL, Among, BadValue
 from deliveries.models import Delivery, Lane, Status
@@ -105,12 +105,12 @@ def resume(
 def _discard(held: QuerySet[Delivery], backlog: str, hours: int, *, by: str, now: datetime) -> int:
     """Skip what the choice throws away; returns how many that were."""
     if backlog == "discard":
-        return skip(held, Cause.PAUSED, f"Thrown away by {by} when the connector was resumed.")
+        return skip(held, Cause.PAUSED, f"{THROWN_AWAY} {by} when the connector was resumed.")
     if backlog == "newest":
-        detail = f"Left out by {by}: of what was held, only the newest event of each person was sent."
+        detail = f"{NOT_THE_NEWEST} {by}: of what was held, only the newest event of each person was sent."
         return _skip_older(held, detail)
     if backlog == "older":
-        detail = f"Thrown away by {by} when the connector was resumed: it was more than {age(hours)} old."
+        detail = f"{THROWN_AWAY} {by} when the connector was resumed: it was more than {age(hours)} old."
         return skip(held.filter(created_at__lt=now - timedelta(hours=hours)), Cause.PAUSED, detail)
     return 0
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from deliveries.models import Delivery
 from integrations.history import Change
 from integrations.models import ConfigVersion, Connector, Source, WriteKey
-from tests.console import event_of, made, person
+from tests.console import delivery_of, event_of, made, person
 
 pytestmark = pytest.mark.django_db
 SWITCH = "admin:integrations_connector_switch"
@@ -248,3 +248,13 @@ def test_people_of_one_role() -> None:
     assert listed("?role=operator") == []
     assert "Nobody has this role." in client.get("/people/?role=nonsense").content.decode()
     assert '<a href="?role=editor">Editor</a>' in client.get("/people/").content.decode()
+
+
+def test_the_newest_page_is_live_however_it_was_reached() -> None:
+    m = made()
+    rows = [delivery_of(event_of(m.source, 100 + n), m.connector, "delivered") for n in range(26)]
+    client = person("viewer")
+    newest = client.get(f"/deliveries/?status=delivered&after={rows[0].pk}").content.decode()
+    assert f'data-poll="/deliveries/live/?status=delivered&amp;newest={rows[-1].pk}"' in newest
+    older = client.get(f"/deliveries/?after={m.failed.pk}").content.decode()
+    assert 'data-poll="/deliveries/live/' not in older

@@ -11,6 +11,7 @@ from django.db import OperationalError
 from deliveries import hold, queue
 from deliveries.models import Delivery, Lane
 from integrations.models import ConfigVersion, Connector
+from tests.console import person
 from tests.rows import T0, connector, delivery, event
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +104,17 @@ def test_resume_and_discard(to: Connector) -> None:
     assert (status, cause, attempts, next_attempt_at) == ("skipped", "paused", 0, None)
     assert detail == "Thrown away by Bob when the connector was resumed."
     assert finished_at is not None
+
+
+@pytest.mark.parametrize(("backlog", "count"), [("discard", 2), ("newest", 1)])
+def test_what_was_thrown_away_says_so_in_the_log(to: Connector, backlog: str, count: int) -> None:
+    for _ in range(2):
+        delivery(to, "held", cause="paused", event=event(user_id="u1"))
+    Connector.objects.filter(pk=to.pk).update(status="paused")
+    to.refresh_from_db()
+    hold.resume(to, by="Bob", backlog=backlog)
+    page = person("viewer").get("/deliveries/?view=skipped").content.decode()
+    assert (page.count("<td>Thrown away</td>"), page.count("<td>Connector paused</td>")) == (count, 0)
 
 
 def test_resume_and_keep_then_send_later(to: Connector) -> None:

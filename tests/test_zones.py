@@ -107,7 +107,12 @@ def test_between_two_times_of_the_readers_clock() -> None:
     ):
         html = page(f"/deliveries/{path}", zone)
         assert (f'data-href="/deliveries/{m.failed.pk}/"' in html) is found, (path, zone)
+    assert "<summary>Between: 2 Mar 02:02 and 2 Mar 02:03</summary>" in page(f"/deliveries/{inside}", "Asia/Kolkata")
+    assert "<summary>Until: 1 Mar 20:33</summary>" in page("/deliveries/?until=2026-03-01T20:33")
+    assert "<summary>Between</summary>" in page("/deliveries/")
     html = page("/deliveries/?since=2026-03-01T20:32:00Z", "Asia/Kolkata")
+    assert "<summary>From: 2 Mar 02:02</summary>" in html
+    assert '<a href="?">Any time</a>' in html
     assert 'name="since" value="2026-03-02T02:02"' in html
     assert '<label for="since">From</label>' in html
     assert '<label for="since">From <span data-zone>(UTC)</span></label>' in page("/deliveries/")

@@ -92,7 +92,7 @@ class DeliveryAdmin(PageAdmin):
             filtered=any(request.GET.get(name) for name in ("q", "range", *log.DELIVERY_FILTERS)),
             nothing=NOTHING.get(request.GET.get("view", "")),
             replayable=not error and _replayable(filters),
-            newest=found.rows[0].id if found.rows and "before" not in request.GET else "",
+            newest=found.rows[0].id if found.rows and found.newer is None else "",
         )
 
     def live(self, request: HttpRequest) -> HttpResponse:
@@ -103,7 +103,8 @@ class DeliveryAdmin(PageAdmin):
         except ValueError:
             count = 0
         query = request.GET.copy()
-        query.pop("newest", None)
+        for name in ("newest", "after", "before"):
+            query.pop(name, None)
         return self.show(request, "console/live.html", "", count=count, more=count > 99, query=query.urlencode())
 
     def page(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -17,6 +17,7 @@ REPLAY_STOPPED = "The replay was stopped before this was sent."
 HELD_TOO_LONG = "Held for more than"
 CONNECTOR_OFF = "The connector was "
 SENDERS_OWN = "The sender's own"
+THROWN_AWAY, NOT_THE_NEWEST = "Thrown away by", "Left out by"
 
 BY_DETAIL: dict[str, Words] = {
     REPLAY_STOPPED: (
@@ -40,7 +41,13 @@ BY_DETAIL: dict[str, Words] = {
         "If it should go out, ask whoever runs the website or app that sends it to leave {connector} on.",
     ),
 }
-REASONS = {REPLAY_STOPPED: "Replay stopped", HELD_TOO_LONG: "Held too long", SENDERS_OWN: "Left out by the sender"}
+REASONS = {
+    REPLAY_STOPPED: "Replay stopped",
+    HELD_TOO_LONG: "Held too long",
+    SENDERS_OWN: "Left out by the sender",
+    THROWN_AWAY: "Thrown away",
+    NOT_THE_NEWEST: "Thrown away",
+}
 
 
 def by_start(table: Mapping[str, Value], detail: str) -> Value | None:

@@ -101,6 +101,13 @@ def typed(text: str) -> str:
     return clock.typed(text)
 
 
+@register.filter
+def typed_words(text: str) -> str:
+    """The same in a few words: "2 Mar 14:32"."""
+    found = clock.typed(text)
+    return f"{datetime.fromisoformat(found):%-d %b %H:%M}" if found else text[:20]
+
+
 @register.simple_tag
 def zone_note() -> SafeString | str:
     """By whose clock a field is read that asks for a time; nothing where it is the reader's own. The script takes it

@@ -61,6 +61,16 @@ def test_renaming_and_removing_leave_the_menu_closed_and_the_field_ready(page: A
         assert at.locator(".menu[open]").count() == 0
 
 
+def test_escape_closes_what_is_open_and_leads_back(page: Any, rows: Any) -> None:
+    for path, box in ((f"/connectors/{rows.connector.pk}/", ".menu"), ("/deliveries/", ".filters details")):
+        at = page("light", path)
+        at.locator(f"{box} > summary").first.click()
+        at.locator(f"{box}[open] a").first.focus()
+        at.keyboard.press("Escape")
+        assert at.locator(f"{box}[open]").count() == 0
+        assert at.evaluate("document.activeElement.localName") == "summary"
+
+
 def test_a_filter_shows_what_its_action_asks_for(page: Any, rows: Any) -> None:
     at = page("light", f"/connectors/{rows.connector.pk}/")
     at.get_by_role("button", name="Add a filter").click()

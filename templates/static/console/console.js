@@ -47,6 +47,11 @@
     all(".filters details[open], .menu[open]").forEach((box) => { if (!box.contains(event.target) || event.target.closest(".menu a[href^='#']")) box.open = false; });
   });
 
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    all(".filters details[open], .menu[open]").forEach((box) => { box.open = false; box.querySelector("summary").focus(); });
+  });
+
   /* Whoever wants to replace a secret types it next; whoever keeps the saved one has typed nothing. */
   function replaceSecret(box) {
     const field = box.querySelector("input");
