@@ -266,3 +266,16 @@ def test_a_refusal_says_so_once_and_what_to_do() -> None:
     assert answer.status_code == 403
     assert html.count("Your role does not allow this") == 1
     assert "Nothing was changed. Ask an owner of this Signalbox for another role." in html
+
+
+def test_an_answer_stands_once_on_the_page_of_its_delivery() -> None:
+    """And what is copied for an engineer has the milliseconds."""
+    m = made()
+    m.failed.log.update(detail="upstream down", response_body="upstream down", duration_ms=7)
+    page = person("operator").get(f"/deliveries/{m.failed.pk}/").content.decode()
+    assert "<h3>Their answer</h3><p>Answered 401</p>" in page
+    assert ">upstream down</pre>" in page
+    assert " · 7 ms · answered 401" in page
+    m.failed.log.update(detail="phone: not a number", response_body='{"errors": [{"phone": "not a number"}]}')
+    page = person("operator").get(f"/deliveries/{m.failed.pk}/").content.decode()
+    assert "<h3>Their answer</h3><p>Answered 401: phone: not a number</p>" in page

@@ -14,7 +14,7 @@ from deliveries.core.causes import Explanation
 from deliveries.core.reasons import REASONS, reason
 from deliveries.models import Attempt, Delivery, Status
 from integrations import clock, registry
-from integrations.templatetags.console import words as span
+from integrations.templatetags.console import took
 
 CUT = 4000
 ALIKE = 1000  # counted no further: a count of everything costs more than the page
@@ -95,12 +95,14 @@ def who_replayed(delivery: Delivery) -> str:
 def _try(attempt: Attempt, delivery: Delivery, *, masked: bool) -> dict[str, Any]:
     request, response = _json(attempt.request), _json(attempt.response)
     headers = response.get("headers") or {}
+    # What the answer says in short, or why there is none; not its text once more, above itself.
+    detail = "" if attempt.response_body.startswith(attempt.detail) else attempt.detail
     return {
         "row": attempt,
         "good": attempt.outcome == "delivered",
         "method": request.get("method", ""),
         "url": seen(request.get("url", ""), delivery, masked=masked),
-        "detail": seen(attempt.detail, delivery, masked=masked),
+        "detail": seen(detail, delivery, masked=masked),
         "request_headers": request.get("headers") or {},
         "request_body": seen(_body(attempt.request_body, masked=masked), delivery, masked=masked),
         "response_headers": {name: seen(str(value), delivery, masked=masked) for name, value in headers.items()},
@@ -142,7 +144,7 @@ def copy_text(delivery: Delivery, said: Any, tries: list[dict[str, Any]]) -> str
         row = one["row"]
         lines += [
             "",
-            f"Try {row.number} · {clock.full(row.started_at)} · {span(row.duration_ms / 1000)} · "
+            f"Try {row.number} · {clock.full(row.started_at)} · {took(row.duration_ms)} · "
             f"answered {row.response_status or 'nothing'}",
             f"{one['method']} {one['url']}",
             one["request_body"][:CUT],
