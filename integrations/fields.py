@@ -58,7 +58,12 @@ def mark_closed(form: forms.BaseForm) -> None:
 
 
 class RowsField(forms.ModelMultipleChoiceField):
-    """Ticked rows. A number that no id can be is no choice: handed on as it is, it is more than SQLite takes."""
+    """Ticked rows. A number that no id can be is no choice: handed on as it is, it is more than SQLite takes.
+
+    ``called`` is the field's name in the history, where its label would make no sentence.
+    """
+
+    called = ""
 
     def clean(self, value: Any) -> Any:
         kept = [key for key in value or () if len(str(key)) < 19]

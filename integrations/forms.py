@@ -176,6 +176,7 @@ class ConnectorForm(VendorForm):
             del self.fields["region"]
         if self.vendor and not self.vendor.regions:
             del self.fields["endpoint"]  # its address is among its settings
+        self.fields["sources"].called = "Sources"  # type: ignore[attr-defined]  # ours
         self.fields["prefix"].strip = False  # type: ignore[attr-defined]  # "segment : " ends in a space
         if self.vendor:
             self.fields["name"].help_text = f"How it is called here, for example “{self.vendor.label} – production”."

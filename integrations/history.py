@@ -63,7 +63,7 @@ def form_changes(form: forms.BaseForm) -> list[tuple[str, str, str]]:
     found = []
     for name in form.changed_data:
         field = form.fields[name]
-        label = str(field.label or name)
+        label = getattr(field, "called", "") or str(field.label or name)
         if getattr(field, "secret", False) or getattr(field, "private", False):
             found.append((label, "••••", "replaced"))
         else:

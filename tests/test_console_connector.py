@@ -14,7 +14,7 @@ from django.utils import timezone
 from deliveries.alarm import AlertRule, AlertTarget
 from deliveries.models import Delivery
 from integrations import history
-from integrations.models import Connector
+from integrations.models import Connector, Source
 from tests.console import connector_form, delivery_of, event_of, made, person
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +34,12 @@ def save(m: Any, role: str = "editor", **changes: str) -> str:
 
 
 RENAME = {"rules-TOTAL_FORMS": "1", "rules-0-name": "A", "rules-0-send": "on", "rules-0-send_as": "B"}
+
+
+def test_the_answer_and_the_history_name_the_sources(m: Any) -> None:
+    shop = Source.objects.create(name="shop")
+    assert save(m, sources=str(shop.pk)).startswith("Saved: Sources. It counts from now on")
+    assert history.of(m.connector)[0].words == "Changed Sources"
 
 
 def test_a_change_of_what_is_sent_offers_the_last_day_with_its_count(m: Any) -> None:
