@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 
 API = "/api/"
 Next = Callable[[HttpRequest], HttpResponse]
@@ -17,6 +19,12 @@ def back(request: HttpRequest) -> str:
         return request.get_full_path()
     at = urlsplit(request.META.get("HTTP_REFERER", ""))
     return urlunsplit(("", "", at.path, at.query, "")) if at.netloc == request.get_host() else "/"
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's ``handler400``. Signalbox opened under a name that it does not know is no fault of the browser's."""
+    name = request.META.get("HTTP_HOST", "")[:200] if isinstance(exception, DisallowedHost) else ""
+    return HttpResponse(render_to_string("400.html", {"host": name}), status=400)
 
 
 def of_errors(answer: Callable[[HttpRequest, Exception], HttpResponse | None]) -> Callable[[Next], Next]:

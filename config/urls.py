@@ -7,6 +7,8 @@ from django.urls import include, path
 
 from deliveries.api import status
 
+handler400 = "config.instead.bad_request"
+
 urlpatterns = [
     path("", include("deliveries.api.ingest_urls")),
     path("healthz", status.healthz),

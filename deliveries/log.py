@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any, TypeVar
 
-from django.db.models import BooleanField, Exists, F, Func, Model, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, F, Func, Model, OuterRef, Q, QuerySet
 
 from deliveries.models import Attempt, Delivery, Event, Status
 from integrations.models import Connector, Source
@@ -85,13 +85,6 @@ def newest_of(connector_id: int | OuterRef) -> QuerySet[Delivery]:
     deliveries backwards until it has met enough of this connector's: seconds, where it has few."""
     mine = Delivery.objects.filter(connector_id__gte=connector_id, connector_id__lte=connector_id)
     return mine.order_by("-connector_id", "-id")
-
-
-def not_replayed(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    """Those that no other delivery replayed: of what failed, what still needs a look. A replay that was stopped, or
-    thrown away while it was held, sent nothing."""
-    replays = Delivery.objects.filter(replay_of=OuterRef("pk"), replay_of__isnull=False)
-    return rows.filter(~Exists(replays.exclude(status=Status.SKIPPED, cause=Cause.PAUSED)))
 
 
 def events(filters: Filters) -> QuerySet[Event]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import BooleanField, Case, Exists, OuterRef, Value, When
+from django.db.models import BooleanField, Case, Exists, OuterRef, QuerySet, Value, When
 
-from deliveries.models import Delivery
+from deliveries.models import Delivery, Status
+from integrations.types import Cause
 
 
 def newer(*statuses: str) -> Exists:
@@ -17,3 +18,14 @@ def newer(*statuses: str) -> Exists:
     later = When(connector_id=OuterRef("connector_id"), id__gt=OuterRef("id"), then=Value(True))
     siblings = Delivery.objects.filter(event_id=OuterRef("event_id"), replay_of__isnull=False, status__in=statuses)
     return Exists(siblings.filter(Case(later, default=Value(False), output_field=BooleanField())))
+
+
+def not_replayed(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Those that no other delivery replayed: of what failed, what still needs a look."""
+    return rows.filter(~replayed())
+
+
+def replayed() -> Exists:
+    """Whether a delivery was replayed. A replay that was stopped, or thrown away while held, sent nothing."""
+    replays = Delivery.objects.filter(replay_of=OuterRef("pk"), replay_of__isnull=False)
+    return Exists(replays.exclude(status=Status.SKIPPED, cause=Cause.PAUSED))

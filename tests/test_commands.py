@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from config.models import ApiToken, SetupLink, token_hash
+from config.models import ApiToken, SetupLink, User, token_hash
 from integrations.configuration import export_document, import_document
 from integrations.models import Connector, Source, WriteKey
 from integrations.regions import seed_regions
@@ -112,3 +112,16 @@ def test_setup_link(monkeypatch: pytest.MonkeyPatch) -> None:
     assert address == "http://127.0.0.1:8123/setup"
     assert SetupLink.find(token) is not None
     assert SetupLink.find(first.rpartition("/")[2]) is None
+
+
+def test_a_set_up_link_that_would_not_work_is_not_made() -> None:
+    User.objects.create_user("ann@example.com", name="Ann", role="owner")
+    with pytest.raises(CommandError, match="Owners add people under People; manage.py changepassword EMAIL gives"):
+        run("setup_link")
+    assert not SetupLink.objects.exists()
+
+
+def test_a_port_that_is_no_number_is_said_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "abc")
+    with pytest.raises(CommandError, match="argument --port: invalid int value: 'abc'"):
+        run("serve")

@@ -49,6 +49,12 @@ def test_a_change_of_what_is_sent_offers_the_last_day_with_its_count(m: Any) -> 
     assert "1 event now has a new name. It counts from now on; nothing already sent is changed." in said
     address = f"/replays/new/?connector={m.connector.pk}&amp;range=24h&amp;include_delivered=on"
     assert f'<a class="button tiny" href="{address}">Replay the last 24 h (2)…</a>' in said
+    failed = f"/replays/new/?connector={m.connector.pk}&amp;status=failed"
+    assert f'<a class="button tiny" href="{failed}">Replay what failed (1)…</a> <a' in said
+    delivery_of(m.failed.event, m.connector, "delivered", replay_of=m.failed)
+    said = save(m, prefix="z: ")
+    assert ("Replay what failed" in said, "Replay the last 24 h (3)…" in said) == (False, True)
+    Delivery.objects.filter(replay_of=m.failed).delete()
     page = person("editor").get(address.replace("&amp;", "&"))
     assert page.context["preview"]["total"] == 2
 

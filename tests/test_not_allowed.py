@@ -32,3 +32,13 @@ def test_a_button_that_is_opened_as_a_page_says_so_and_leads_to_where_it_is() ->
 def test_a_program_is_answered_as_a_program(address: str) -> None:
     answer = person("owner").put(address)
     assert answer["Content-Type"].startswith("application/json")
+
+
+def test_a_name_that_it_does_not_answer_to_is_told_with_what_to_do() -> None:
+    answer = person("owner").get("/", headers={"host": "<b>box.example.com:8000"})
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    assert "Signalbox does not know this name" in page
+    assert "It was opened as <strong>&lt;b&gt;box.example.com:8000</strong>" in page
+    assert "<code>ALLOWED_HOSTS</code>" in page
+    assert "Back to the overview" not in page  # which would lead here again

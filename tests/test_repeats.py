@@ -215,3 +215,11 @@ def test_before_a_replay_of_one_the_words_follow_its_age(status: str, created: A
     html = page(f"/deliveries/{row.pk}/")
     assert f"It keeps its message ID, {said or older}" in html
     assert ("older than" in html) is (said is None)
+
+
+@pytest.mark.parametrize(("cause", "twice"), [("key_refused", False), ("timeout", True)])
+def test_what_was_refused_cannot_reach_anybody_twice(cause: str, twice: bool) -> None:
+    to = connector("To")  # a webhook: it does not recognise what it has
+    delivery(to, "failed", cause=cause)
+    page = person("operator").get(f"/replays/new/?status=failed&cause={cause}").content.decode()
+    assert ("To does not recognise repeated events: people may get something twice." in page) is twice

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deliveries.core.causes import explain
-from deliveries.models import Delivery
+from deliveries.models import Delivery, Replay
 from tests.console import attempt_of, person
 from tests.rows import T0, connector, delivery
 
@@ -73,3 +73,29 @@ def test_what_a_replay_brought_there_asks_for_nothing_any_more() -> None:
     assert (todo in page, primary in page, 'class="card verdict delivered"' in page) == (False, False, True)
     assert "<strong>Nothing to do any more:</strong>" in page
     assert f'<a href="/deliveries/{again.pk}/">a replay of it</a> was delivered.' in page
+
+
+def test_what_was_replayed_says_so_in_the_list_and_has_no_button_any_more() -> None:
+    old, other = (delivery(connector(name), "failed") for name in ("to", "other"))
+    client, button = person("operator"), 'aria-label="Replay delivery {}"'
+    page = client.get("/deliveries/").content.decode()
+    assert (">replayed<" in page, button.format(old.pk) in page) == (False, True)
+    new = delivery(old.connector, "delivered", event=old.event, replay_of=old)
+    page = client.get("/deliveries/").content.decode()
+    assert page.count('<span class="tag">replayed</span>') == 1
+    assert (button.format(old.pk) in page, button.format(other.pk) in page) == (False, True)
+    Delivery.objects.filter(pk=new.pk).update(status="skipped", cause="paused")  # stopped: it sent nothing
+    assert button.format(old.pk) in client.get("/deliveries/").content.decode()
+
+
+def test_the_list_of_a_replays_deliveries_says_that_it_is_one() -> None:
+    job = Replay.objects.create()
+    page = person("viewer").get(f"/deliveries/?replay={job.pk}&status=failed").content.decode()
+    assert f'<a class="tag" href="?status=failed" title="Show those of any replay">of replay {job.pk} ×</a>' in page
+
+
+@pytest.mark.parametrize(("status", "told"), [("retrying", True), ("waiting", True), ("failed", False)])
+def test_how_many_tries_there_are_at_most_is_said_while_there_are_any_left(status: str, told: bool) -> None:
+    row = delivery(connector(), status)
+    page = person("viewer").get(f"/deliveries/{row.pk}/").content.decode()
+    assert (f"<dt>Tries</dt><dd>{row.attempts} of at most " in page) is told

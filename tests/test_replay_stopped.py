@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from deliveries import hold, replay
 from deliveries.core.skipped_words import SENDERS_OWN
-from deliveries.log import not_replayed
 from deliveries.models import Delivery, Replay
+from deliveries.siblings import not_replayed
 from integrations import mapping, registry, selectors
 from integrations.models import Connector
 from integrations.types import NotSent

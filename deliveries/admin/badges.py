@@ -10,8 +10,9 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from deliveries import health
-from deliveries.log import UNUSUAL, Among, not_replayed
+from deliveries.log import UNUSUAL, Among
 from deliveries.models import Delivery, Status
+from deliveries.siblings import not_replayed
 from integrations import clock
 from integrations.history import Change
 from integrations.models import ConfigVersion, Connector

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from deliveries import log, replay
+from deliveries import log, replay, siblings
 from deliveries.admin import detail, listing
 from deliveries.core import personal
 from deliveries.core.reasons import REASONS, reason
@@ -69,7 +69,7 @@ class DeliveryAdmin(PageAdmin):
         sees_people = request.user.has_perm(PERSONAL)
         try:
             filters = filters_of(request.GET, sees_people=sees_people)
-            found = listing.page(rows_of(request.GET, filters), request.GET)
+            found = listing.page(rows_of(request.GET, filters).annotate(replayed=siblings.replayed()), request.GET)
         except ValueError as wrong:
             error, filters = str(wrong), {}
         connectors = list(Connector.objects.values_list("id", "name"))
@@ -227,7 +227,7 @@ def rows_of(params: Mapping[str, str], filters: Mapping[str, Any]) -> QuerySet[D
     """*Need a look* is what failed and was not replayed yet: the replay's own result counts instead."""
     rows = log.deliveries(filters)
     if params.get("view") == "look":
-        rows = log.not_replayed(rows)
+        rows = siblings.not_replayed(rows)
     return rows
 
 

@@ -13,6 +13,7 @@ from deliveries.core import personal
 from deliveries.core.causes import Explanation
 from deliveries.core.reasons import REASONS, reason
 from deliveries.models import Attempt, Delivery, Status
+from deliveries.replay_plan import UNDER_WAY
 from integrations import clock, registry
 from integrations.templatetags.console import took
 
@@ -48,6 +49,7 @@ def context(delivery: Delivery, now: datetime, *, masked: bool) -> dict[str, Any
         "drops_repeats": vendor is not None and vendor.deduplicates,
         "forgotten_after": repeats.hours_past(delivery, now),
         "most_tries": explained.most_tries(delivery.connector.retry),
+        "tries_left": delivery.status in UNDER_WAY,
         "waits": delivery.status in (Status.WAITING, Status.RETRYING),
     }
     return {**facts, "copied": copy_text(delivery, said, shown)}

@@ -15,8 +15,9 @@ from deliveries.admin import badges, latency, over_time
 from deliveries.admin.charts import SAID, stacked
 from deliveries.admin.over_time import DAY, RANGES, Range, kept
 from deliveries.alarm import AlertTarget, Problem
-from deliveries.log import OPEN, UNUSUAL, Among, not_replayed
+from deliveries.log import OPEN, UNUSUAL, Among
 from deliveries.models import Delivery, Heartbeat, Status
+from deliveries.siblings import not_replayed
 from integrations.models import Connector, Source
 from integrations.numbers import thousands
 

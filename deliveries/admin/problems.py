@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
-from deliveries import explained, log
+from deliveries import explained, log, siblings
 from deliveries.admin import detail, listing
 from deliveries.admin.deliveries import PERSONAL
 from deliveries.alarm import AlertRule, Problem
@@ -65,7 +65,7 @@ class ProblemAdmin(PageAdmin):
             said = detail.without_person(said, problem.sample)
         crumbs = [("Problems", self.link("changelist"))]
         failed = Delivery.objects.filter(Among(UNUSUAL), status=Status.FAILED, cause=problem.cause)
-        left = log.not_replayed(failed.filter(connector=problem.connector_id)).exists() if problem.cause else False
+        left = siblings.not_replayed(failed.filter(connector=problem.connector_id)).exists() if problem.cause else False
         context = {"problem": problem, "said": said, "left": left, "crumbs": crumbs}
         return self.show(request, "console/problem.html", problem.title, **context)
 

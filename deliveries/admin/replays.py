@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
-from deliveries import backfill, log, pace, replay
+from deliveries import backfill, log, pace, repeats, replay, replay_plan
 from deliveries.admin import badges, figures, listing
 from deliveries.admin.deliveries import filters_of
 from deliveries.core.reasons import REASONS
@@ -86,7 +86,10 @@ class ReplayAdmin(PageAdmin):
         context["tells_delivered"] = not {"status", "cause"} & filters.keys()
         context["unwell"] = any(badge.code == "not_working" and not well for _, badge, well in context["health"])
         vendors = [(row, vendor) for row in connectors if (vendor := registry.get(row.vendor)) is not None]
-        context["duplicates"] = [row.name for row, vendor in vendors if not vendor.deduplicates]
+        # Of what was refused nothing has arrived, and nothing can come twice.
+        statuses = replay_plan.wanted_statuses(filters, choices["include_delivered"])
+        twice = repeats.possible(statuses, filters.get("cause", ""))
+        context["duplicates"] = [row.name for row, vendor in vendors if twice and not vendor.deduplicates]
         if preview["oldest"] and preview["oldest"] < timezone.now() - LONG_AGO:
             context["backdating"] = sorted({vendor.label for _, vendor in vendors if vendor.backdates})
         return self.show(request, "console/replay_new.html", _title(preview), **context)

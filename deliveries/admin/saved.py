@@ -7,10 +7,12 @@ from datetime import timedelta
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from deliveries.log import newest_of
+from deliveries.log import UNUSUAL, Among, newest_of
+from deliveries.models import Delivery, Status
+from deliveries.siblings import not_replayed
 from integrations.forms import ConnectorForm
 from integrations.models import Connector
 from integrations.numbers import thousands
@@ -33,12 +35,20 @@ def renamed(lists: Mapping[str, Table]) -> str:
 
 
 def offer(row: Connector, form: ConnectorForm, more: Sequence[object]) -> SafeString | str:
-    """A button to the replay of the last 24 hours, with the count; "" where the change alters nothing that is sent."""
+    """Buttons to the replay of what failed, and to that of the last 24 hours, with the counts; "" where the change
+    alters nothing that is sent."""
     if (not more and not set(form.changed_data) - ELSEWHERE) or row.status != Connector.Status.ACTIVE:
         return ""
-    count = newest_of(row.pk).filter(created_at__gte=timezone.now() - DAY)[: MOST + 1].count()
-    if not count:
-        return ""
-    said = f"more than {thousands(MOST)}" if count > MOST else thousands(count)
-    address = f"{reverse('admin:deliveries_replay_add')}?connector={row.pk}&range=24h&include_delivered=on"
-    return format_html('<a class="button tiny" href="{}">Replay the last 24 h ({})…</a>', address, said)
+    failed = Delivery.objects.filter(Among(UNUSUAL), connector=row, status=Status.FAILED)
+    day = newest_of(row.pk).filter(created_at__gte=timezone.now() - DAY)
+    new = f"{reverse('admin:deliveries_replay_add')}?connector={row.pk}"
+    offered = [
+        ("what failed", f"{new}&status=failed", not_replayed(failed)[: MOST + 1].count()),
+        ("the last 24 h", f"{new}&range=24h&include_delivered=on", day[: MOST + 1].count()),
+    ]
+    links = [(address, what, _up_to_most(count)) for what, address, count in offered if count]
+    return format_html_join(" ", '<a class="button tiny" href="{}">Replay {} ({})…</a>', links)
+
+
+def _up_to_most(count: int) -> str:
+    return f"more than {thousands(MOST)}" if count > MOST else thousands(count)

@@ -37,8 +37,8 @@ SETTINGS = (
         label="Key",
         secret=True,
         required=False,
-        help="Where it “wants the right key”, it takes practice-key-ok and refuses every other.",
-        where_to_find="Nowhere to look: the right key is practice-key-ok",
+        help="Where it “wants the right key”, it refuses every other.",
+        where_to_find="The right key is practice-key-ok.",
     ),
 )
 

@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
-        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
+        parser.add_argument("--port", type=int, default=os.environ.get("PORT") or 8000)
         parser.add_argument("--web-only", action="store_true", help="no workers: they run elsewhere")
         parser.add_argument("--practice", action="store_true", help="load practice data first")
         parser.add_argument("--worker-only", action="store_true", help="no web: it runs elsewhere")
