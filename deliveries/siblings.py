@@ -21,8 +21,9 @@ def newer(*statuses: str) -> Exists:
 
 
 def not_replayed(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    """Those that no other delivery replayed: of what failed, what still needs a look."""
-    return rows.filter(~replayed())
+    """Those that no other delivery replayed, and that have not arrived since by another replay of their event: of what
+    failed, what still needs a look."""
+    return rows.filter(~replayed(), ~newer(Status.DELIVERED))
 
 
 def replayed() -> Exists:

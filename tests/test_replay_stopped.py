@@ -65,6 +65,17 @@ def test_what_was_not_sent_needs_a_look_again(to: Connector) -> None:
     assert one.replay_of_id not in not_replayed(failed).values_list("id", flat=True)
 
 
+def test_a_replay_that_failed_needs_no_look_once_another_has_arrived(to: Connector) -> None:
+    failed = Delivery.objects.filter(status="failed")
+    first = begun(3)
+    Delivery.objects.filter(replay=first).update(status="failed", finished_at=T0, next_attempt_at=None)
+    assert set(not_replayed(failed).values_list("replay", flat=True)) == {first.pk}
+    rest = begun(0, status="failed", connector=str(to.pk))
+    Delivery.objects.filter(replay=rest).update(status="delivered", finished_at=T0, next_attempt_at=None)
+    assert (rest.made, not_replayed(failed).count()) == (3, 0)
+    assert "Nothing needs a look" in html("/deliveries/?view=look")
+
+
 def test_a_setting_that_left_a_replay_out_is_its_result(to: Connector) -> None:
     old = delivery(to, "failed")
     delivery(to, "skipped", cause="switched_off", event=old.event, replay_of=old)
