@@ -136,6 +136,8 @@ def test_choice_in_the_last_step_of_the_wizard() -> None:
     job = Replay.objects.get()
     assert answer["Location"] == f"/replays/{job.pk}/"
     assert sent(run(job)) == [(one.pk, None, to.pk)]
+    shown = client.get(f"/replays/{job.pk}/").content.decode()
+    assert "with today's settings</p>" in shown  # none of them was delivered, so it takes no delivered ones
     assert (
         "Had what came in during the last 24 hours sent too: 1" in client.get(f"/connectors/{to.pk}/").content.decode()
     )

@@ -97,3 +97,11 @@ def test_the_overview_shows_them_for_its_range() -> None:
     assert "40 ms" not in page
     assert "in the last 24 hours; half take less" in page
     assert "40 ms / 40 ms" in client.get("/?range=7d").content.decode()
+
+
+@pytest.mark.parametrize(("chosen", "words"), [("1h", "the last hour"), ("7d", "the last 7 days")])
+def test_the_overview_says_of_which_time_it_speaks(chosen: str, words: str) -> None:
+    rows.connector()
+    page = person("viewer").get(f"/?range={chosen}").content.decode()
+    assert f"in {words}; half take less" in page
+    assert f"Deliveries of {words}: 0 delivered" in page

@@ -27,6 +27,11 @@ class Range:
     shown: str
     kept: int  # seconds the counts are kept: the longer the range, the less a minute matters
 
+    @property
+    def last(self) -> str:
+        """As the end of "the last …"."""
+        return self.label.removeprefix("1 ")
+
 
 RANGES = {
     "1h": Range("1 hour", timedelta(hours=1), timedelta(minutes=5), "%H:%M", 5),

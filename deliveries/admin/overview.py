@@ -37,13 +37,13 @@ def context(request: HttpRequest) -> dict[str, Any]:
     totals = {
         name: sum(bar.counts.get(name, 0) for bar in bars) for name in ("delivered", "failed", "held", "retrying")
     }
-    summary = f"Deliveries of the last {RANGES[chosen].label}: " + ", ".join(
+    summary = f"Deliveries of the last {RANGES[chosen].last}: " + ", ".join(
         f"{thousands(n)} {SAID.get(k, k)}" for k, n in totals.items()
     )
     return {
         "title": "Overview",
         "console_lines": lines,
-        "range_label": RANGES[chosen].label,
+        "range_label": RANGES[chosen].last,
         "sampled": any(one.sample for one in took.values()),
         "numbers": numbers(now),
         "chart": stacked(bars, summary),
