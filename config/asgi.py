@@ -23,8 +23,6 @@ from deliveries import lifeline, queue  # noqa: E402 - as above
 from deliveries.api import status  # noqa: E402 - as above
 from deliveries.api.front import PREFIXES, IngestFront  # noqa: E402 - as above
 
-# The console's own files, of some kilobytes: they are read whole, which is meant.
-warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 # The commit thread and the event loop hand over to each other all the time: Python's 5 ms would be most of a request.
 sys.setswitchinterval(0.0001)
 ingest = IngestFront()
