@@ -116,7 +116,7 @@ def test_setup_link(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_set_up_link_that_would_not_work_is_not_made() -> None:
     User.objects.create_user("ann@example.com", name="Ann", role="owner")
-    with pytest.raises(CommandError, match="Owners add people under People; manage.py changepassword EMAIL gives"):
+    with pytest.raises(CommandError, match=r"Owners add people under People; manage.py changepassword EMAIL gives"):
         run("setup_link")
     assert not SetupLink.objects.exists()
 
