@@ -15,10 +15,37 @@ from typing import Any
 import orjson
 
 from integrations.fql import FqlError, compile_condition, getter, path_parts
+from integrations.fql import fields as fql_fields
 from integrations.types import Cause, FilterRule, Json, NotSent
 
 ALL = "all"
 ORDER = {"sample": 0, "drop": 1, "only_send": 1, "drop_properties": 2, "allow_properties": 3}
+# Segment, "Spec: Common Fields", and the fields of its six calls.
+AT_THE_TOP = frozenset(
+    [
+        "type",
+        "event",
+        "name",
+        "category",
+        "userId",
+        "anonymousId",
+        "groupId",
+        "previousId",
+        "properties",
+        "traits",
+        "context",
+        "integrations",
+        "messageId",
+        "timestamp",
+        "originalTimestamp",
+        "sentAt",
+        "receivedAt",
+        "channel",
+        "version",
+        "projectId",
+        "writeKey",
+    ]
+)
 KEPT_ALWAYS = ("type", "messageId")  # an event is none without them, whatever a filter on the top level says
 
 Tree = dict[str, Any]  # key → True for the whole value, or the Tree of what is meant inside it
@@ -50,6 +77,20 @@ def problems(condition: Any) -> str:
     except FqlError as error:
         return str(error)
     return ""
+
+
+def hint(condition: str) -> str:
+    """What may be meant by a condition that can be read and fits no event: one that looks at the top of the event for a
+    property, as ``score > 5`` does; "" where nothing is odd."""
+    try:
+        looked_at = fql_fields(condition) if condition.strip() != ALL else []
+        odd = [parts for parts in looked_at if parts[0] not in AT_THE_TOP]
+    except FqlError:
+        return ""
+    if not odd:
+        return ""
+    name = ".".join(odd[0])
+    return f"Events have no {odd[0][0]} of their own: is properties.{name} meant, or traits.{name}?"
 
 
 def rule_problems(rule: FilterRule) -> str:

@@ -67,6 +67,13 @@ def _compiled(text: str) -> Callable[[Mapping[str, Json]], bool] | str:
     return holds
 
 
+def fields(text: str) -> list[tuple[str, ...]]:
+    """The fields that a condition looks at, as keys, in the order in which it does. Raises FqlError."""
+    parser = _Parser(text)
+    parser.whole()
+    return parser.fields
+
+
 def path_parts(path: str) -> tuple[str, ...]:
     """The keys of a dotted path; a backslash takes the next character literally. Raises FqlError for an empty key."""
     parts, escaped = [""], False
@@ -110,6 +117,7 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self.text, self.tokens, self.at, self.depth = text, _tokens(text), 0, 0
+        self.fields: list[tuple[str, ...]] = []  # each that the condition looks at
 
     def whole(self) -> Node:
         if self.tokens[0].kind == "end":
@@ -188,7 +196,11 @@ class _Parser:
         self.at += 1
         if token.kind == "word" and self.accept("("):
             return call(token.text, self.items(")"), self.since(token.start))
-        return _literal(token) or Node(getter(path_parts(token.text)), "any", token.text)
+        if literal := _literal(token):
+            return literal
+        parts = path_parts(token.text)
+        self.fields.append(parts)
+        return Node(getter(parts), "any", token.text)
 
     def items(self, end: str) -> list[Node]:
         nodes: list[Node] = []

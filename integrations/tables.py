@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.forms import BaseInlineFormSet, inlineformset_factory
 
-from integrations import fql, registry
+from integrations import filters, fql, registry
 from integrations.fields import ListField
 from integrations.models import ChannelMapping, Connector, EventRule, Filter, PreferenceMapping
 from integrations.selectors import connector_config
@@ -114,6 +114,11 @@ class FilterForm(LabelledForm):
         self.fields["condition"].widget.attrs["placeholder"] = "properties.plan = 'free'"
         self.fields["fields_list"].widget.attrs["placeholder"] = "properties.email, context.ip"
         self.fields["path"].widget.attrs["placeholder"] = "userId"
+
+    @property
+    def hint(self) -> str:
+        """What the condition as it stands in the form may be meant to say."""
+        return filters.hint(str(self["condition"].value() or ""))
 
     def clean_condition(self) -> str:
         text = str(self.cleaned_data["condition"]).strip()

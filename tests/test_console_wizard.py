@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from integrations import clashes, selectors
 from integrations.clashes import Clash
-from integrations.models import Connector, EventRule, Source
+from integrations.models import Connector, EventRule, Filter, Source
 from integrations.vendors.segment import VENDOR as SEGMENT
 from tests.console import connector_form, event_of, made, person
 
@@ -208,3 +208,14 @@ def test_the_catalog_counts_what_is_connected_and_no_draft() -> None:
     page = person("editor").get("/connectors/new/")
     assert {vendor.slug: count for vendor, count in page.context["sending"]}["segment"] == 3
     assert [row.name for row in page.context["drafts"]] == ["Draft"]
+
+
+def test_a_filter_on_a_field_that_no_event_has_is_hinted_at_while_it_is_typed_and_after() -> None:
+    row = made().connector
+    hint = "Events have no score of their own: is properties.score meant, or traits.score?"
+    filled = {"filters-TOTAL_FORMS": "1", "filters-INITIAL_FORMS": "0", "filters-0-action": "drop"}
+    assert typed(row, {**filled, "filters-0-condition": "score > 5"})["hint-filters-0"] == hint
+    assert typed(row, {**filled, "filters-0-condition": "properties.score > 5"})["hint-filters-0"] == ""
+    Filter.objects.create(connector=row, condition="score > 5", action="drop")
+    page = person("viewer").get(f"/connectors/{row.pk}/").content.decode()
+    assert f'id="hint-filters-0" aria-live="polite">{hint}</span>' in page

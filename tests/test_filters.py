@@ -168,3 +168,22 @@ def test_rule_problems(made: FilterRule, words: str) -> None:
 def test_problems_of_something_that_is_no_text() -> None:
     assert filters.problems(None) == "the condition is not a text"
     assert filters.problems("all") == ""
+
+
+@pytest.mark.parametrize(
+    ("condition", "hint"),
+    [
+        ("score > 5", "Events have no score of their own: is properties.score meant, or traits.score?"),
+        ("type = 'track' and user.plan = 'x'", "Events have no user of their own: is properties.user.plan meant, or"),
+        ("length(items) > 1", "Events have no items of their own: is properties.items meant, or traits.items?"),
+        ("properties.score > 5 and userId != null and contains(traits.email, '@')", ""),
+        ("event = 'A' and context.ip = '1.2.3.4' and !(timestamp = null)", ""),
+        ("all", ""),
+        ("score >", ""),  # cannot be read: said elsewhere
+        ("", ""),
+    ],
+)
+def test_a_condition_on_what_events_do_not_have_is_hinted_at(condition: str, hint: str) -> None:
+    found = filters.hint(condition)
+    assert found.startswith(hint)
+    assert bool(found) == bool(hint)

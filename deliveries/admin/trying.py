@@ -66,6 +66,7 @@ class TestPages:
         config = config_from(connector, present)
         context["clashes"] = event_lines.annotate(config, present, selectors.snapshot())
         context["lines"] = present.get("rules", ())
+        context["conditions"] = present.get("filters", ())
         panel = _panel(config, vendor, samples.chosen(request, request.POST, vendor)) if vendor else None
         return self.show(request, "console/panel_pieces.html", "", panel=panel, vendor=vendor, **context)
 
