@@ -21,31 +21,11 @@ from integrations.types import Cause, FilterRule, Json, NotSent
 ALL = "all"
 ORDER = {"sample": 0, "drop": 1, "only_send": 1, "drop_properties": 2, "allow_properties": 3}
 # Segment, "Spec: Common Fields", and the fields of its six calls.
-AT_THE_TOP = frozenset(
-    [
-        "type",
-        "event",
-        "name",
-        "category",
-        "userId",
-        "anonymousId",
-        "groupId",
-        "previousId",
-        "properties",
-        "traits",
-        "context",
-        "integrations",
-        "messageId",
-        "timestamp",
-        "originalTimestamp",
-        "sentAt",
-        "receivedAt",
-        "channel",
-        "version",
-        "projectId",
-        "writeKey",
-    ]
-)
+AT_THE_TOP = frozenset((
+    "type", "event", "name", "category", "userId", "anonymousId", "groupId", "previousId", "properties",
+    "traits", "context", "integrations", "messageId", "timestamp", "originalTimestamp", "sentAt",
+    "receivedAt", "channel", "version", "projectId", "writeKey",
+))  # fmt: skip
 KEPT_ALWAYS = ("type", "messageId")  # an event is none without them, whatever a filter on the top level says
 
 Tree = dict[str, Any]  # key → True for the whole value, or the Tree of what is meant inside it
