@@ -218,6 +218,7 @@ class Replay(models.Model):
     up_to_id = models.BigIntegerField(default=0)  # the newest original there was when it was asked for
     per_minute = models.PositiveIntegerField(null=True, blank=True)  # None: as fast as the connectors take them
     next_moment = models.DateTimeField(null=True, blank=True)  # the first that is free, with a speed
+    taken_until = models.DateTimeField(null=True, blank=True)  # a task goes on with it: see deliveries.replay_turns
     created_by = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -100,10 +100,10 @@ def beat() -> None:
     _hand_over(BEAT)
 
 
-def advance_replay(replay_id: int) -> None:
+def advance_replay(replay_id: int, *, holds_turn: bool = False) -> None:
     """Go on with a replay; where Redis is away, the sweep asks again within a minute."""
     with _unless_away():
-        _hand_over(ADVANCE_REPLAY, replay_id)
+        _hand_over(ADVANCE_REPLAY, replay_id, int(holds_turn))
 
 
 def sweep_soon() -> None:

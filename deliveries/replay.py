@@ -42,7 +42,7 @@ BATCH = 500
 FIRST_FEW = 20  # under way at the start; then as many as have ended
 MOST_UNDER_WAY = 5000
 PATIENCE = 2.0  # seconds without any news of the job: then the minute sweep continues it
-BUDGET = 45.0  # seconds of one task; then it queues itself again
+BUDGET = 5.0  # seconds of one task; the next one queues behind what else waits for a worker, such as alerts
 LIVE, MANY = 0, 1
 
 
@@ -133,11 +133,11 @@ def _start(
     return replay
 
 
-def advance(replay_id: int, now: datetime, patience: float = PATIENCE) -> None:
+def advance(replay_id: int, now: datetime, patience: float = PATIENCE) -> bool:
     """Make the job's deliveries until they are all made, its speed allows no more, nothing ends any more for
     ``patience`` seconds, or it stops.
 
-    Safe to run at any time and twice at once: the row's lock keeps runs apart.
+    Returns whether to go on at once. Safe to run at any time and twice at once: the row's lock keeps runs apart.
     """
     _catch_up(replay_id)
     ends = time.monotonic() + BUDGET
@@ -150,19 +150,19 @@ def advance(replay_id: int, now: datetime, patience: float = PATIENCE) -> None:
             ended_before, last_news = ended, time.monotonic()
             if reason := equal_failures(replay_id):
                 _stop(replay_id, reason)
-                return
+                return False
         if more and room > 0:
             more, full = _make(replay_id, min(room, BATCH))
             if full:  # no worker waits for minutes: the sweep continues it
-                return
+                return False
         elif not more and not unfinished(counts):
             _finish(replay_id, now)
-            return
+            return False
         elif time.monotonic() - last_news >= patience:
-            return
+            return False
         else:
             time.sleep(0.1)
-    _queue(replay_id)
+    return True
 
 
 def stop(replay: Replay, *, by: str) -> None:

@@ -59,7 +59,7 @@ def practise() -> None:
     Thread(target=send, name="practice", daemon=True).start()
 
 
-def advance_replay(replay_id: int) -> None:
-    from deliveries.replay import advance
+def advance_replay(replay_id: int, holds_turn: int = 0) -> None:
+    from deliveries.replay_turns import go_on
 
-    advance(replay_id, timezone.now())
+    go_on(replay_id, timezone.now(), holds_turn=bool(holds_turn))
