@@ -71,6 +71,25 @@ def test_escape_closes_what_is_open_and_leads_back(page: Any, rows: Any) -> None
         assert at.evaluate("document.activeElement.localName") == "summary"
 
 
+def test_no_choice_of_a_mapping_is_cut_off(page: Any, rows: Any) -> None:
+    body = '{"type": "identify", "userId": "u", "traits": {"language": "a language that is much too long for a code"}}'
+    event_of(rows.source, 70, type="identify", name="", body=body)
+    to = Connector.objects.create(name="SuprSend", vendor="suprsend", status="off", secrets={"api_key": "SS.a"})
+    to.channels.create(channel="email", field="email")
+    to.preferences.create(preference="preferred_language", field="language")
+    at = page("light", f"/connectors/{to.pk}/")
+    room = """[...document.querySelectorAll(":is(#channels, #preferences) tbody select")].map(box => {
+        const style = getComputedStyle(box), text = document.createElement("canvas").getContext("2d");
+        text.font = style.font;
+        const widest = Math.max(...[...box.options].map(option => text.measureText(option.text).width));
+        return box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 16 - widest;
+    })"""
+    for width in (1280, 1101, 861, 390):
+        at.set_viewport_size({"width": width, "height": 900})
+        assert [left for left in at.evaluate(room) if left < 0] == [], width
+    assert len(at.evaluate(room)) == 2
+
+
 def test_a_filter_shows_what_its_action_asks_for(page: Any, rows: Any) -> None:
     at = page("light", f"/connectors/{rows.connector.pk}/")
     at.get_by_role("button", name="Add a filter").click()
