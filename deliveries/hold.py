@@ -115,13 +115,15 @@ def _discard(held: QuerySet[Delivery], backlog: str, hours: int, *, by: str, now
     return 0
 
 
-def in_words(counts: dict[str, int], per_minute: int | None = None) -> str:
+def in_words(counts: dict[str, int], per_minute: int | None = None, *, backlog: str = "send") -> str:
     """What a resumption did, as the end of a sentence."""
+    if backlog == "keep":
+        return "what is held stays held"
     released, discarded = counts["released"], counts["discarded"]
     speed = f", {per_second(per_minute)} per second" if per_minute else ""
     parts = [f"{thousands(released)} held {'is' if released == 1 else 'are'} being sent{speed}" if released else ""]
     parts.append(f"{thousands(discarded)} {'was' if discarded == 1 else 'were'} thrown away" if discarded else "")
-    return ", ".join(filter(None, parts)) or "nothing was released"
+    return ", ".join(filter(None, parts)) or "nothing was held"
 
 
 def age(hours: int) -> str:

@@ -12,6 +12,7 @@ from deliveries import hold, problems, queue, release, upkeep
 from deliveries.engine.claim import claim
 from deliveries.engine.share import Want
 from deliveries.models import Delivery, Resumption
+from integrations import history
 from integrations.models import Connector
 from tests.api import Api, refused
 from tests.console import person
@@ -219,6 +220,22 @@ def test_the_form_counts_what_an_age_throws_away_before_asking(to: Connector) ->
     assert '<option value="24">older than 24 hours: 2 events thrown away</option>' in page
     assert 'value="48"' not in page
     assert "1 per second would take about 3 s." in page
+
+
+def test_what_is_kept_is_said_to_be_kept(to: Connector) -> None:
+    held(to, 2)
+    client = person("operator")
+    said = []
+    for backlog in ("keep", "keep", "discard", "send"):
+        page = client.post(f"/connectors/{to.pk}/resume/", {"backlog": backlog}, follow=True)
+        said.append(str(*page.context["messages"]).removesuffix(". New events are sent as they come in."))
+    assert said == [
+        "Resumed: what is held stays held",
+        "Decided on what is held: what is held stays held",
+        "Decided on what is held: 2 were thrown away",
+        "Decided on what is held: nothing was held",
+    ]
+    assert [change.words for change in history.of(to)] == said[::-1]
 
 
 def test_resume_in_the_console_shows_how_far_it_is(to: Connector) -> None:

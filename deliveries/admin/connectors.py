@@ -130,22 +130,23 @@ class ConnectorAdmin(CatalogPages, TestPages, ListPages):
     @changes(OPERATE)
     def resume(self, request: HttpRequest, pk: int) -> HttpResponse:
         connector = self.row(pk)
-        chosen = request.POST.get("older_than", "")
+        chosen, backlog = request.POST.get("older_than", ""), request.POST.get("backlog", "send")
+        did = "Resumed" if connector.status == Connector.Status.PAUSED else "Decided on what is held"
         try:
             speed = pace.typed(request.POST.get("per_second"), pace.most_of(connector), connector.name)
             counts = hold.resume(
                 connector,
                 by=str(request.user),
-                backlog=request.POST.get("backlog", "send"),
+                backlog=backlog,
                 per_minute=speed,
                 older_than_hours=int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) < 6 else None,
             )
         except (ValueError, hold.NotPossible) as error:
             messages.error(request, str(error))
         else:
-            words = hold.in_words(counts, speed)
-            history.record(request.user, connector, f"Resumed: {words}")
-            messages.success(request, f"Resumed: {words}. New events are sent as they come in.")
+            words = hold.in_words(counts, speed, backlog=backlog)
+            history.record(request.user, connector, f"{did}: {words}")
+            messages.success(request, f"{did}: {words}. New events are sent as they come in.")
         return redirect(self.link("change", pk))
 
     def resuming(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -85,7 +85,8 @@ class ResumeView(ManagementView):
         connector = self.row(_connectors(), id)
         form = self.read(serializers.ResumeForm)
         counts = _possible(hold.resume, connector, by=str(request.user), **form)
-        history.record(request.user, connector, f"Resumed: {hold.in_words(counts, form['per_minute'])}")
+        words = hold.in_words(counts, form["per_minute"], backlog=form["backlog"])
+        history.record(request.user, connector, f"Resumed: {words}")
         return Response({**_one(connector), **counts})
 
 
