@@ -27,6 +27,8 @@ ROLE_WORDS = (
     (Role.EDITOR, "Editor: also changes sources and connectors"),
     (Role.OWNER, "Owner: also people, API tokens and removing"),
 )
+# What scripts read they join by these ids, so a token's answers have them, as the API describes itself.
+TOKEN_WORDS = ((Role.VIEWER, "Viewer: reads everything, personal fields too"), *ROLE_WORDS[1:])
 LAST_OWNER = "This is the last owner. Make somebody else an owner first."
 TOKEN_FIELD = "new_token"  # noqa: S105  # the name of a session entry
 
@@ -161,7 +163,7 @@ class ApiTokenAdmin(PageAdmin):
         demand(request, "config.view_apitoken")
         shown = request.session.pop(TOKEN_FIELD, "")
         tokens = ApiToken.objects.order_by("revoked_at", "name")
-        context = {"tokens": tokens, "roles": ROLE_WORDS, "new_token": decrypt(shown) if shown else ""}
+        context = {"tokens": tokens, "roles": TOKEN_WORDS, "new_token": decrypt(shown) if shown else ""}
         return self.show(request, "console/tokens.html", "API tokens", **context)
 
     @changes("config.add_apitoken")

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from deliveries.models import Attempt, Delivery, Replay
 from integrations.models import Connector
 from tests.api import Api, refused
+from tests.console import person
 from tests.rows import T0, connector, delivery, event
 
 pytestmark = pytest.mark.django_db
@@ -21,6 +22,14 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def to() -> Connector:
     return connector()
+
+
+def test_the_page_of_tokens_says_that_a_viewers_reads_whose_events_these_are(to: Connector) -> None:
+    delivery(to, "delivered", event=event(user_id="ann.lee"))
+    assert Api("viewer").get("deliveries/")[1]["results"][0]["event"]["user_id"] == "ann.lee"
+    page = person("owner").get("/tokens/").content.decode()
+    assert "Viewer: reads everything, personal fields too" in page
+    assert "Viewer: sees everything but personal fields" in person("owner").get("/people/add/").content.decode()
 
 
 def test_a_delivery_in_the_list(to: Connector) -> None:
