@@ -71,6 +71,17 @@ def test_all_like_one_are_replayed_from_its_page(to: Connector) -> None:
     assert set(again.values_list("connector__name", "replay_of__cause")) == {("To", "key_refused")}
 
 
+def test_what_is_held_is_not_like_what_was_thrown_away(to: Connector) -> None:
+    source = Source.objects.get()
+    held = [delivery_of(event_of(source, 70 + number), to, "held", "paused") for number in range(2)]
+    away = [delivery_of(event_of(source, 80 + number), to, "skipped", "paused") for number in range(3)]
+    for one, count in ((held[0], 2), (away[0], 3)):
+        page = person("operator").get(f"/deliveries/{one.pk}/").content.decode()
+        shown = person("operator").get(link(page, f"Show all {count} like this"))
+        assert {line.row.status for line in shown.context["lines"]} == {one.status}
+        assert len(shown.context["lines"]) == count
+
+
 def test_the_list_replays_its_other_pages_too(to: Connector) -> None:
     listed = person("operator").get(f"/deliveries/?connector={to.pk}&cause=key_refused")
     assert len(listed.context["lines"]) == 25

@@ -150,7 +150,7 @@ SAYS = [
     (
         {"status": "skipped", "cause": "paused", "detail": "Thrown away by Ann when the connector was resumed."},
         "Not sent on purpose: thrown away on resuming.",
-        "Connector paused",
+        "Thrown away",
     ),
 ]
 

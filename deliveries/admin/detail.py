@@ -79,8 +79,10 @@ def seen(text: str, delivery: Delivery, *, masked: bool) -> str:
 
 
 def alike(delivery: Delivery) -> int:
-    """How many deliveries of this connector stand in the log for the same reason; ALIKE + 1 means more than ALIKE."""
-    rows = log.deliveries({"connector": delivery.connector_id, "cause": delivery.cause}).select_related(None)
+    """How many deliveries of this connector are in the same state for the same reason; ALIKE + 1 means more than
+    ALIKE."""
+    same = {"connector": delivery.connector_id, "status": delivery.status, "cause": delivery.cause}
+    rows = log.deliveries(same).select_related(None)
     return len(rows.order_by().values_list("id", flat=True)[: ALIKE + 1]) if delivery.cause else 0
 
 
