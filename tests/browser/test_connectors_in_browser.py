@@ -52,6 +52,22 @@ def test_a_connector_is_copied_and_exported_from_its_menu(page: Any, rows: Any, 
     assert at.input_value("#id_secret_write_key") == ""
 
 
+def test_what_is_pasted_is_what_is_tried(page: Any, rows: Any) -> None:
+    event_of(rows.source, 77)
+    at = page("light", f"/connectors/{rows.connector.pk}/test/")
+    at.select_option("#sample", index=1)
+    at.get_by_text("Paste an event", exact=True).click()
+    at.fill("#pasted", '{"type": "track", "event": "Pasted By Hand", "userId": "u1"}')
+    at.locator("#panel").get_by_text("Pasted By Hand").first.wait_for()
+    assert at.input_value("#sample") == "paste"
+    at.select_option("#sample", "")
+    at.locator("#panel").get_by_text("Pasted By Hand").first.wait_for(state="detached")
+    at.get_by_text("Paste an event", exact=True).click()  # closed again
+    at.select_option("#sample", "paste")
+    at.locator("#pasted").wait_for(state="visible")
+    at.locator("#panel").get_by_text("Pasted By Hand").first.wait_for()
+
+
 def test_renaming_and_removing_leave_the_menu_closed_and_the_field_ready(page: Any, rows: Any) -> None:
     at = page("light", f"/connectors/{rows.connector.pk}/")
     for entry, field in (("Rename", "id_name"), ("Delete…", "remove-name")):

@@ -165,6 +165,9 @@
       } catch { /* Stays as it was. */ }
     };
     form.addEventListener("input", (event) => {
+      const paste = form.querySelector("option[value=paste]");
+      if (event.target.name === "pasted") paste.selected = true; /* what is typed there is what is meant */
+      if (event.target.name === "sample" && paste.selected) form.elements.pasted.closest("details").open = true;
       touched.add(event.target.name); /* nobody is told of a mistake in a field where they have not been yet */
       clearTimeout(timer);
       timer = setTimeout(refresh, 400);
