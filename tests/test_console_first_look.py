@@ -141,8 +141,9 @@ def test_what_was_never_sent_is_promised_no_tries() -> None:
     row = delivery_of(event_of(Source.objects.create(name="website"), 1), to, "skipped", "switched_off")
     page = person("operator").get(f"/deliveries/{row.pk}/").content.decode()
     assert "<dt>Tries</dt><dd>0</dd>" in page
-    row.status, row.sent_as = "failed", "Response Submitted"
+    row.status, row.cause, row.attempts, row.sent_as = "retrying", "timeout", 1, "Response Submitted"
+    row.next_attempt_at, row.finished_at = timezone.now(), None
     row.save()
     page = person("operator").get(f"/deliveries/{row.pk}/").content.decode()
-    assert "<dt>Tries</dt><dd>0 of at most 9</dd>" in page
+    assert "<dt>Tries</dt><dd>1 of at most 9</dd>" in page
     assert "<dt>Sent as</dt>" not in page  # under its own name
