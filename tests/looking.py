@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from django.core.handlers.base import BaseHandler
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.http import HttpRequest, HttpResponse
 
 WRITES = re.compile(
@@ -48,7 +49,14 @@ def written() -> Iterator[list[str]]:
             found.append(text)
         return execute(sql, params, many, context)
 
-    with connection.execute_wrapper(note):
+    database = connections[DEFAULT_DB_ALIAS]  # itself, not what stands for it
+    rollback = database.rollback
+
+    def taken_back() -> None:
+        found.clear()
+        rollback()
+
+    with patch.object(database, "rollback", taken_back), database.execute_wrapper(note):
         yield found
 
 

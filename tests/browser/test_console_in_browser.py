@@ -161,8 +161,8 @@ def test_main_path_by_keyboard(page: Any, rows: Any, monkeypatch: pytest.MonkeyP
     press_on(at, "Send a test event")
     at.wait_for_selector("text=Practice service refused the key")
     press_on(at, "Continue", "**/setup/on/")
-    tab_to(at, "website")
-    at.keyboard.press("Space")
+    tab_to(at, "website")  # the only source, and ticked already
+    assert at.evaluate("document.activeElement.checked")
     press_on(at, "Turn on")
     at.wait_for_selector("text=is on.")
     row = Connector.objects.get(name="Practice service – production")
