@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
 from config.models import SetupLink, User
+from deliveries.models import Replay
 from integrations.history import Change
 from integrations.models import Connector, EventRule, Source, WriteKey
 from tests.console import connector_form, made, person
@@ -188,3 +191,18 @@ def test_a_write_key_says_who_made_it() -> None:
         *("Editor Jones", "Owner Jones", "Owner Jones"),
     ]
     assert owner.get(f"/sources/{source.pk}/").content.decode().count("by Owner Jones</td>") == 2
+
+
+def test_a_token_and_a_replay_say_who_made_them() -> None:
+    m, owner = made(), person("owner")
+    owner.post("/tokens/add/", {"name": "laptop", "role": "viewer"})
+    owner.post("/replays/start/", {"status": "failed"})
+    call_command("api_token", "cron", role="viewer", stdout=StringIO())
+    page = owner.get("/tokens/").content.decode()
+    for name, by in (("laptop", "Owner Jones"), ("cron", "command line"), ("script", "–")):
+        row = next(row for row in page.split("<tr>") if f">{name} ••••" in row)
+        assert f'<td data-label="Made by">{by}</td>' in row
+    replay = Replay.objects.exclude(pk=m.replay.pk).get()
+    assert '<td data-label="Who">Owner Jones</td>' in owner.get("/replays/").content.decode()
+    assert "Started by Owner Jones <time" in owner.get(f"/replays/{replay.pk}/").content.decode()
+    assert "Started <time" in owner.get(f"/replays/{m.replay.pk}/").content.decode()

@@ -8,8 +8,10 @@ import pytest
 from django.utils import timezone
 
 from deliveries import pace, queue, replay
+from deliveries.admin.figures import speed_of
 from deliveries.models import Delivery, Replay
 from integrations.models import Connector
+from integrations.templatetags.console import per_second
 from tests.api import Api, refused
 from tests.console import person
 from tests.rows import T0, connector, delivery
@@ -177,3 +179,12 @@ def test_more_than_its_connector_allows_is_refused_in_words() -> None:
     with pytest.raises(ValueError, match=f"^{words}$"):
         pace.typed("11", 600, "warehouse")
     assert pace.typed("0.52", 31, "warehouse") == 31
+
+
+def test_a_speed_is_said_per_second_and_what_it_means() -> None:
+    """It is kept by the minute."""
+    assert [per_second(speed) for speed in (1, 30, 90, 600, 60_000)] == ["0.02", "0.5", "1.5", "10", "1\u00a0000"]
+    free = {"most": 60_000, "highest": "1000.00", "limited": False}
+    assert speed_of(100, None) == {**free, "example": (60, 100.0)}
+    assert speed_of(3600, None) == {**free, "example": (600, 360.0)}  # an hour is long: a higher one
+    assert speed_of(3600, 90) == {"most": 90, "highest": "1.50", "limited": True, "example": (90, 2400.0)}
