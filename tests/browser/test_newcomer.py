@@ -99,6 +99,12 @@ def test_a_newcomer_finds_fixes_and_replays(browser: Any, server: Server) -> Non
     shown = page.locator("tbody .pill").all_inner_texts()
     assert len(shown) >= 3
     assert set(shown) == {"Delivered"}
+
+    one.click("link", "Overview")
+    line = page.locator("tr", has_text=NAME)
+    eventually(lambda: page.reload() and line.get_by_text("Working").count(), "its badge is green", one.left())
     assert one.clicks <= MOST_CLICKS
+    # By itself, with the next look at what is wrong: nobody has to wait for that.
+    eventually(lambda: page.reload() and not problem.count(), "its problem is over", 90)
     assert errors == []
     page.close()
