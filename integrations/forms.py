@@ -208,6 +208,12 @@ class ConnectorForm(VendorForm):
         vendor = registry.get(self.instance.vendor)
         return vendor.settings if vendor else ()
 
+    def leave_out_absent(self) -> None:
+        """What the posted page does not ask for stays as the row has it. Boxes are sent only where they are ticked."""
+        for name, field in list(self.fields.items()):
+            if field.widget.value_omitted_from_data(self.data, self.files, self.add_prefix(name)):
+                del self.fields[name]
+
     def clean_prefix(self) -> str:
         prefix = self.cleaned_data["prefix"]
         return prefix if prefix.strip() else ""

@@ -206,3 +206,14 @@ def test_a_token_and_a_replay_say_who_made_them() -> None:
     assert '<td data-label="Who">Owner Jones</td>' in owner.get("/replays/").content.decode()
     assert "Started by Owner Jones <time" in owner.get(f"/replays/{replay.pk}/").content.decode()
     assert "Started <time" in owner.get(f"/replays/{m.replay.pk}/").content.decode()
+
+
+def test_what_the_page_does_not_ask_for_is_as_it_is_saved() -> None:
+    """The page of a test asks for the event only, a step of the setup for a part."""
+    row = Connector.objects.create(
+        name="To", vendor="suprsend", prefix="x: ", endpoint="https://supr.example.com", secrets={"api_key": "k"}
+    )
+    data = {"sample": "paste", "pasted": '{"type": "track", "event": "A", "userId": "u1"}'}
+    for more, sent_as in (({}, "x: A"), ({"prefix": "y: ", "other_events": "send"}, "y: A")):
+        result = person("operator").post(f"/connectors/{row.pk}/preview/", {**data, **more}).context["panel"]["result"]
+        assert (result.sent_as, result.request["url"]) == (sent_as, "https://supr.example.com/event/")

@@ -116,6 +116,11 @@ def test_an_address_that_leads_nowhere_is_not_saved(typed: str, words: str) -> N
     assert not Installation.objects.exists()
 
 
+def test_a_network_can_be_asked_about_after_an_address_was_not_saved() -> None:
+    page = person("owner").post("/settings/console/", {"address": "console.example.com"}).content.decode()
+    assert '<form method="get" action="/settings/#network">' in page
+
+
 def test_settings_keep_address_and_zone_and_the_history_says_so() -> None:
     owner = person("owner")
     data = {"address": " https://testserver:8443/ ", "time_zone": "Europe/Berlin"}

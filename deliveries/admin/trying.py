@@ -58,6 +58,7 @@ class TestPages:
         present = {name: table for name, table in lists.items() if data is not None and f"{name}-TOTAL_FORMS" in data}
         context: dict[str, Any] = {"connector": connector}
         if data is not None:
+            form.leave_out_absent()
             form.is_valid()
             form.fill()
             fields = [*form, *(field for table in present.values() for line in table for field in line)]
