@@ -50,15 +50,19 @@ def test_the_history_as_a_table_with_a_line_for_each_field() -> None:
         ["Ann", "Changed prefix, name", "Segment – production", "prefix", "", "a"],
         ["Ann", "Changed prefix, name", "Segment – production", "name", "old", "new"],
     ]
-    assert len(table(person("viewer").get(f"/history/export/?connector={m.connector.pk}&by=Ann"))) == 3
+    assert len(table(person("viewer").get(f"/history/export/?connector={m.connector.pk}"))) == 3
+    assert len(table(person("viewer").get("/history/export/?by=Bob"))) == 2
 
 
-def test_what_happened_to_people_is_exported_for_owners_only() -> None:
+@pytest.mark.parametrize("kind", ["user", "apitoken"])
+def test_what_happened_to_people_and_tokens_is_for_owners_only(kind: str) -> None:
     m = made()
-    history.record("Ann", m.viewer, "Made an owner")
-    assert len(table(person("editor").get("/history/export/"))) == 1
-    assert len(table(person("owner").get("/history/export/"))) == 2
-    assert len(table(person("editor").get("/history/export/?kind=user"))) == 1
+    history.record("Ann", {"user": m.viewer, "apitoken": m.token}[kind], "Did something to it")
+    for role, lines in (("viewer", 0), ("operator", 0), ("editor", 0), ("owner", 1)):
+        for asked in ("", f"?kind={kind}", "?by=Ann"):
+            assert len(table(person(role).get(f"/history/export/{asked}"))) == 1 + lines, (role, asked)
+            shown = person(role).get(f"/history/{asked}").content.decode().count("Did something to it")
+            assert shown == lines, (role, asked)
 
 
 EXPORTS = (

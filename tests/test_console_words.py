@@ -11,6 +11,9 @@ from django.utils import timezone
 from django_q.models import Task
 
 from deliveries.admin.charts import Bar, stacked
+from deliveries.core.bidi import isolated
+from deliveries.core.causes import explain
+from deliveries.models import Event
 from integrations.models import Connector
 from integrations.templatetags.console import breaks
 from tests.console import EMPTY_TABLES, made, person
@@ -181,12 +184,18 @@ def test_before_a_replay_it_says_what_the_service_does_with_a_repeated_event(ven
     assert said in page(f"/deliveries/{m.delivered.pk}/")
 
 
-def test_a_name_from_right_to_left_keeps_its_signs_to_itself() -> None:
+@pytest.mark.parametrize("name", ["סגמנט (1)", "سلة (1)"])
+def test_a_name_from_right_to_left_keeps_its_signs_to_itself(name: str) -> None:
     m = made()
-    Connector.objects.filter(pk=m.connector.pk).update(name="סגמנט (1)")
+    Connector.objects.filter(pk=m.connector.pk).update(name=name)
     html = page("/problems/")
-    assert "\u2068סגמנט (1)\u2069: the key is refused" in html
-    assert "Open the connector “\u2068סגמנט (1)\u2069”" in page(f"/deliveries/{m.failed.pk}/")
+    assert f"\u2068{name}\u2069: the key is refused" in html
+    assert f"Open the connector “\u2068{name}\u2069”" in page(f"/deliveries/{m.failed.pk}/")
+    Event.objects.update(name=name)
+    assert f"“\u2068{name}\u2069” is kept here" in page(f"/deliveries/{m.held.pk}/")
+    asked = explain("failed", "not_found", vendor="novu", vendor_label="Novu", asked=name, http_status=422)
+    assert f"the workflow “\u2068{name}\u2069” was renamed" in asked.explanation
+    assert isolated("Webhook (1)") == "Webhook (1)"
 
 
 @pytest.mark.parametrize(
