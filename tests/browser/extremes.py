@@ -150,8 +150,7 @@ def _wrong_rows(at: Any) -> None:
 
 
 def _wrong_paste(at: Any) -> None:
-    at.select_option("#sample", "paste")
-    opens("Paste an event")(at)
+    at.select_option("#sample", "paste")  # opens the field
     at.fill("#pasted", '{"type": "track", "event": ')
     presses("Send a test event")(at)
 
