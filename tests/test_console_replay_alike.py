@@ -144,3 +144,10 @@ def test_a_tick_for_delivered_ones_says_for_which_delivery_an_event_goes_out(to:
     assert told not in ticked
     words = "1 event was delivered later than here. It goes out once, for the delivery that arrived, if that one is in"
     assert words in ticked
+
+
+def test_before_a_replay_to_what_does_not_work_a_test_is_one_press_away(to: Connector) -> None:
+    page = person("operator").get("/replays/new/?status=failed").content.decode()
+    assert "Send a test event first." in page
+    assert page.count("Not working") == page.count('/test/">Send a test event<') > 0
+    assert f'<a href="/connectors/{to.pk}/test/">Send a test event<' in page
