@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import forms
@@ -12,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
-from config import twostep
+from config import invited, twostep
 from config.devices import Authenticator
 from config.models import ApiToken, User
 from config.roles import Role
@@ -30,6 +31,7 @@ ROLE_WORDS = (
 # What scripts read they join by these ids, so a token's answers have them, as the API describes itself.
 TOKEN_WORDS = ((Role.VIEWER, "Viewer: reads everything, personal fields too"), *ROLE_WORDS[1:])
 LAST_OWNER = "This is the last owner. Make somebody else an owner first."
+LINK_FIELD = "password_link"
 TOKEN_FIELD = "new_token"  # noqa: S105  # the name of a session entry
 
 
@@ -50,9 +52,8 @@ class PersonForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.fields["role"].choices = ROLE_WORDS  # type: ignore[attr-defined]  # a choice field
         field = self.fields["password"]
-        field.required = self.instance.pk is None
         field.secret = True  # type: ignore[attr-defined]  # the history never says what it was
-        field.help_text = "At least 10 characters. Hand it over in person; it can be changed after signing in."
+        field.help_text = "Empty: you get a link with which they choose their own."
         if self.instance.pk:
             field.label, field.help_text = "New password", "Empty: the password stays as it is."
         else:
@@ -75,8 +76,9 @@ class PersonForm(forms.ModelForm):
         return data
 
     def save(self, commit: bool = True) -> Any:
-        if password := self.cleaned_data.get("password"):
-            self.instance.set_password(password)
+        password = self.cleaned_data.get("password")
+        if password or self.instance.pk is None:
+            self.instance.set_password(password or None)  # None: there is no way in until they have chosen one
         return super().save(commit)
 
 
@@ -94,6 +96,7 @@ class PersonAdmin(PageAdmin):
         ("<int:pk>/", "form_page", "change"),
         ("<int:pk>/reset-two-step/", "reset_two_step", "reset_two_step"),
         ("<int:pk>/deactivate/", "deactivate", "deactivate"),
+        ("<int:pk>/link/", "make_link", "link"),
     )
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
@@ -110,6 +113,7 @@ class PersonAdmin(PageAdmin):
             "tokens": dict(working.annotate(Count("id"))),
             "roles": Role.choices,
             "role": role,
+            "link": json.loads(decrypt(kept)) if (kept := request.session.pop(LINK_FIELD, "")) else None,
         }
         return self.show(request, "console/people.html", "People", **context)
 
@@ -138,6 +142,17 @@ class PersonAdmin(PageAdmin):
         messages.success(request, f"{person} {may}.")
         return redirect(self.link("changelist"))
 
+    @changes("config.change_user")
+    def make_link(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """For who forgot the password, or whose first link is too old."""
+        return self._show_link_once(request, get_object_or_404(User, pk=pk, is_active=True))
+
+    def _show_link_once(self, request: HttpRequest, person: User) -> HttpResponse:
+        history.record(request.user, person, "Made a link to choose a password")
+        # Sessions are rows too, and whoever has the link can sign in.
+        request.session[LINK_FIELD] = encrypt(json.dumps([str(person), invited.link_for(request, person)]))
+        return redirect(self.link("changelist"))
+
     def form_page(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
         demand(request, "config.change_user")
         person = get_object_or_404(User, pk=pk) if pk else User()
@@ -148,6 +163,8 @@ class PersonAdmin(PageAdmin):
             form.save()
             if not pk:
                 history.record(request.user, person, f"Added {person.email} as {person.get_role_display()}")
+            if not person.has_usable_password() and not pk:
+                return self._show_link_once(request, person)
             messages.success(request, f"{person} is saved.")
             return redirect(self.link("changelist"))
         title = str(User.objects.get(pk=pk)) if pk else "Add a person"

@@ -7,13 +7,15 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.http import HttpRequest
 from django_otp import match_token, user_has_device
 
 from integrations.secrets import UnreadableSecret
 
 PASSWORD_HELP = "At least 10 characters, not only digits, and not one of the common ones."  # noqa: S105  # words about one
+
+NOT_THE_SAME = "The two are not the same. Type the new password twice."
 
 
 def typed_name(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:
@@ -59,21 +61,35 @@ class SignInForm(AdminAuthenticationForm):
             raise forms.ValidationError(f"Two-step login cannot be checked. {error}") from None
 
 
+class NewPasswordForm(SetPasswordForm):
+    """Django's, in the words of the set-up page: for who has no password, or not any more."""
+
+    error_messages = {**SetPasswordForm.error_messages, "password_mismatch": NOT_THE_SAME}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _in_our_words(self)
+
+
+def _in_our_words(form: forms.Form) -> None:
+    for name, label, help_text in (
+        ("new_password1", "New password", PASSWORD_HELP),
+        ("new_password2", "The new password once more", ""),
+    ):
+        form.fields[name].label, form.fields[name].help_text = label, help_text
+    form.fields["new_password1"].widget.attrs["data-strength"] = ""
+
+
 class PasswordForm(PasswordChangeForm):
     """Django's, in the words of the set-up page."""
 
     error_messages = {
         **PasswordChangeForm.error_messages,
         "password_incorrect": "This is not your password now. Capital letters count.",
-        "password_mismatch": "The two are not the same. Type the new password twice.",
+        "password_mismatch": NOT_THE_SAME,
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, label, help_text in (
-            ("old_password", "Your password now", ""),
-            ("new_password1", "New password", PASSWORD_HELP),
-            ("new_password2", "The new password once more", ""),
-        ):
-            self.fields[name].label, self.fields[name].help_text = label, help_text
-        self.fields["new_password1"].widget.attrs["data-strength"] = ""
+        self.fields["old_password"].label = "Your password now"
+        _in_our_words(self)

@@ -132,12 +132,13 @@ class ConsoleSite(AdminSite):
         return inner
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        from config import configuration_page, setup, twostep
+        from config import configuration_page, invited, setup, twostep
         from config import installation as console
         from deliveries.admin import books, erasing, events, jobs, journey, names, practice
 
         own: list[URLPattern | URLResolver] = [
             re_path(r"^setup/(?P<token>[\w-]+)/?$", setup.setup, name="setup"),
+            path("invited/<uidb64>/<token>/", invited.ChoosePassword.as_view(), name="invited"),
             path("sources/<int:pk>/first/", self.admin_view(events.first_of_source), name="source_first"),
             path("settings/", self.admin_view(console.page), name="settings"),
             path("settings/console/", self.admin_view(console.save_console), name="settings_console"),

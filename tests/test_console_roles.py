@@ -25,6 +25,7 @@ from deliveries.erasures import Erasure
 from deliveries.models import Delivery, Event, JobRun, Replay, Trial
 from integrations import installation
 from integrations.admin.pages import PageAdmin
+from integrations.history import Change
 from integrations.models import Connector, EventRule, RegionEndpoint, Source, WriteKey
 from tests.console import made, person
 
@@ -123,6 +124,8 @@ ACTIONS = [
            lambda m: User.objects.get(pk=m.secured.user_id).is_active),
     Action("config_user_reset_two_step", lambda m: (m.secured.user_id,), OWNER,
            lambda m: Authenticator.objects.count()),
+    Action("config_user_link", lambda m: (m.secured.user_id,), OWNER,
+           lambda m: Change.objects.filter(kind="user").count()),
     Action("integrations_connector_test_seen", lambda m: (m.connector.pk, m.trial.pk), OPERATOR,
            lambda m: Trial.objects.get(pk=m.trial.pk).seen, {"seen": "yes"}),
     Action("events_seen_save", lambda m: (), EDITOR, lambda m: EventRule.objects.count(),

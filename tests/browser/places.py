@@ -7,10 +7,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.tokens import default_token_generator
 from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
 from django_otp.oath import TOTP
 
 from config.devices import Authenticator
+from config.models import User
 from deliveries.admin.catalog import steps_for
 from deliveries.models import Delivery, Event, Resumption, Trial
 from integrations import history, registry
@@ -139,6 +143,8 @@ def of_settings(m: Any) -> dict[str, tuple[str, Step | None]]:
         "history": ("/history/", None),
         "people": ("/people/", None),
         "person-add": ("/people/add/", None),
+        "person-link": ("/people/", presses("Password link")),
+        "invited": (_link_for(m.viewer), None),
         "person-role": (f"/people/{m.viewer.pk}/", None),
         "tokens": ("/tokens/", None),
         "tokens-new": ("/tokens/", _new_token),
@@ -155,6 +161,10 @@ def of_settings(m: Any) -> dict[str, tuple[str, Step | None]]:
         "two-step-recovery": ("/two-step/", _right_code),
         "two-step-on": ("/two-step/", None),
     }
+
+
+def _link_for(person: User) -> str:
+    return f"/invited/{urlsafe_base64_encode(force_bytes(person.pk))}/{default_token_generator.make_token(person)}/"
 
 
 def _new_token(at: Any) -> None:
