@@ -33,7 +33,8 @@ def test_a_viewer_does_not_see_whom_a_service_named_in_its_answer() -> None:
     answer, note = "user_1 (ann@example.com) is not known", "Left out: phone of user_1"
     Delivery.objects.filter(pk=m.failed.pk).update(cause="data_refused", detail=answer, notes=note)
     headers = orjson.dumps({"status": 400, "headers": {"X-Contact": "ann@example.com"}}).decode()
-    m.failed.log.update(detail=answer, response_body=answer, response_status=400, response=headers)
+    body = orjson.dumps({"code": 7, "said": answer}).decode()  # so that what it says in short is shown above it
+    m.failed.log.update(detail=answer, response_body=body, response_status=400, response=headers)
     page = f"/deliveries/{m.failed.pk}/"
     pages = (page, f"{page}?replayed={m.failed.pk}", f"{page}result/", f"/problems/{m.problem.pk}/")
     operator, viewer = person("operator"), person("viewer")
