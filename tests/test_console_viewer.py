@@ -53,3 +53,11 @@ def test_a_delivery_of_a_removed_connector_does_not_lead_to_it() -> None:
     assert link in client.get(f"/deliveries/{m.failed.pk}/").content.decode()
     Connector.objects.filter(pk=m.failed.connector_id).update(archived_at=rows.T0)
     assert link not in client.get(f"/deliveries/{m.failed.pk}/").content.decode()
+
+
+@pytest.mark.parametrize(("role", "told"), [("viewer", True), ("operator", False), ("owner", False)])
+def test_who_only_looks_on_is_told_who_can_do_what_is_to_be_done(role: str, told: bool) -> None:
+    m = made()
+    words = "Your role looks on: an operator, an editor or an owner can do this."
+    for address in (f"/deliveries/{m.failed.pk}/", f"/problems/{m.problem.pk}/"):
+        assert (words in person(role).get(address).content.decode()) is told, address
