@@ -35,6 +35,12 @@ def expects_connections() -> None:
     """For the tests of the block itself."""
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _passwords_are_hashed_fast() -> None:
+    """A password costs a quarter second on purpose, and nothing here depends on that. Real processes have their own."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture(autouse=True)
 def _looking_changes_nothing() -> Iterator[None]:
     with looking.watched() as broke:

@@ -38,6 +38,8 @@ def written() -> Iterator[list[str]]:
 
     def note(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
         text = str(sql)
+        if text.startswith("SELECT"):  # nearly all of them, and none writes
+            return execute(sql, params, many, context)
         if savepoint := SAVEPOINT.match(text):
             back, name = savepoint.groups()
             if back:  # to look what a file would change, it is imported and taken back

@@ -22,8 +22,7 @@ FORMS = [r for r, row in TABLE.items() if row["post"].endswith("302") and "data"
 
 
 @pytest.fixture(autouse=True)
-def _no_wake(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # each try costs a quarter second
+def _no_wake(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("wake", "advance_replay", "practise"):
         monkeypatch.setattr(f"deliveries.queue.{name}", lambda *args, **kwargs: None)
 

@@ -40,6 +40,7 @@ class ReplayAdmin(PageAdmin):
     pages = (
         ("", "list_page", "changelist"),
         ("new/", "new_page", "add"),
+        ("new/count/", "count", "count"),
         ("start/", "start", "start"),
         ("<int:pk>/", "page", "change"),
         ("<int:pk>/live/", "live", "live"),
@@ -70,13 +71,13 @@ class ReplayAdmin(PageAdmin):
         context: dict[str, Any] = {"crumbs": [("Replays", self.link("changelist"))], **choices}
         try:
             filters = replay_filters(request.GET)
-            most = None if request.GET.get("count") == "all" else LOOKED_AT
-            context["preview"] = preview = replay.preview(filters, **choices, most=most)
+            context["preview"] = preview = replay.preview(filters, **choices, most=LOOKED_AT)
         except ValueError as error:
             return self.show(request, "console/replay_new.html", "Replay", error=str(error), **context)
         connectors = list(Connector.objects.filter(id__in=[row["id"] for row in preview["connectors"]]))
         context["what"] = in_words(filters, _connector_names())
         context["filters"] = filters
+        context["count_all"] = request.GET.get("count") == "all"
         allowed = pace.most_of(connectors[0]) if connectors and "connector" in filters else None
         context["pace"] = figures.speed_of(preview["total"], allowed)
         found = badges.reports(connectors)
@@ -93,6 +94,18 @@ class ReplayAdmin(PageAdmin):
         if preview["oldest"] and preview["oldest"] < timezone.now() - LONG_AGO:
             context["backdating"] = sorted({vendor.label for _, vendor in vendors if vendor.backdates})
         return self.show(request, "console/replay_new.html", _title(preview), **context)
+
+    def count(self, request: HttpRequest) -> HttpResponse:
+        """A piece of that page: exactly how many, however long that takes."""
+        demand(request, "deliveries.replay_delivery")
+        choices = {name: bool(request.GET.get(name)) for name in CHOICES}
+        try:
+            context: dict[str, Any] = {"preview": replay.preview(replay_filters(request.GET), **choices), **choices}
+        except ValueError as error:
+            context = {"error": str(error)}
+        answer = self.show(request, "console/replay_count.html", "", **context)
+        answer["X-Done"] = "1"
+        return answer
 
     @changes("deliveries.replay_delivery")
     def start(self, request: HttpRequest) -> HttpResponse:

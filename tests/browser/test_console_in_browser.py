@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from benchmarks import console_pages
 from config.models import SetupLink, User
+from deliveries import replay
 from deliveries.accept import Accepted, accept_now
 from deliveries.core import normalise
 from deliveries.engine.drain import Drain
@@ -235,3 +236,13 @@ def test_live_list_leaves_the_control_in_focus_alone(page: Any, rows: Any) -> No
     show.click()
     at.wait_for_url("**/deliveries/?")
     assert at.locator("tbody tr").count() == 6
+
+
+def test_all_of_them_are_counted_while_the_page_is_there(page: Any, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deliveries.admin.replays.LOOKED_AT", 1)
+    at = page("light", "/replays/new/?range=24h&include_delivered=on")
+    total = replay.preview({}, include_delivered=True)["total"]
+    assert total > 1
+    at.click("text=Count all of them")
+    at.wait_for_selector(f"[data-poll] >> text=All of them: {total} events.")
+    assert at.inner_text("#start [type=submit]") == "Replay all of them"

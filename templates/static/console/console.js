@@ -101,8 +101,10 @@
 
   /* Live parts: the server says what changed, as text or as a finished piece of the page. */
   all("[data-poll]").forEach((part) => {
+    let asking = false;
     const timer = setInterval(async () => {
-      if (document.hidden) return;
+      if (document.hidden || asking) return;
+      asking = true;
       try {
         const answer = await fetch(part.dataset.poll, { headers: { "X-Requested-With": "fetch" } });
         if (!answer.ok || answer.redirected) { clearInterval(timer); return; }
@@ -117,7 +119,7 @@
           clearInterval(timer);
           if ("thenReload" in part.dataset) location.reload(); /* What can be done now is not what could be done before. */
         }
-      } catch { /* The network is away: the next round tries again. */ }
+      } catch { /* The network is away: the next round tries again. */ } finally { asking = false; }
     }, Number(part.dataset.every || 5) * 1000);
   });
 
