@@ -98,7 +98,7 @@ class ReplayAdmin(PageAdmin):
     def count(self, request: HttpRequest) -> HttpResponse:
         """A piece of that page: exactly how many, however long that takes."""
         demand(request, "deliveries.replay_delivery")
-        choices = {name: bool(request.GET.get(name)) for name in CHOICES}
+        choices: dict[str, Any] = {name: bool(request.GET.get(name)) for name in CHOICES}
         try:
             context: dict[str, Any] = {"preview": replay.preview(replay_filters(request.GET), **choices), **choices}
         except ValueError as error:
