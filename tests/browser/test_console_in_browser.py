@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 PIECES = {
     *("source_first", "integrations_connector_preview", "deliveries_delivery_live", "deliveries_replay_live"),
     *("jobs_live", "integrations_connector_preview_new", "integrations_connector_resuming"),
-    "deliveries_delivery_result",
+    *("deliveries_delivery_result", "deliveries_replay_count"),
 }
 VIEWED = {"type": "track", "event": "Flow Viewed", "userId": "user_1", "messageId": "viewed-1"}
 
