@@ -36,6 +36,7 @@ gc.set_threshold(20_000, 20, 50)
 
 # Style sheets and scripts are read whole before they are sent: they are small, and who starts this cannot mend it.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
+
 STATUS = {"/healthz": status.healthz, "/readyz": status.readyz, "/metrics": status.metrics}
 
 

@@ -1,8 +1,7 @@
 """One task at a time goes on with a replay of many, however often others are asked to.
 
 A task takes a few seconds and queues the next, which holds the same turn. The minute sweep asks for every replay that
-is
-under way, in case a task was lost with its worker or its broker: without turns each of these would go on beside the
+is under way, in case a task was lost with its worker or its broker: without turns each of these would go on beside the
 first, until tasks that only wait for one another filled all workers and nothing was sent.
 """
 

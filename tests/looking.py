@@ -75,8 +75,8 @@ def watched() -> Iterator[list[str]]:
             broke.append(f"{request.method} {request.path} ({answer.status_code}): {found[0][:200]}")
         return answer
 
-    BaseHandler.get_response = get_response  # type: ignore[method-assign]
+    BaseHandler.get_response = get_response  # type: ignore[method-assign]  # for this test only
     try:
         yield broke
     finally:
-        BaseHandler.get_response = answer_of  # type: ignore[method-assign]
+        BaseHandler.get_response = answer_of  # type: ignore[method-assign]  # as it was

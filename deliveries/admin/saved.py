@@ -10,9 +10,8 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from deliveries.log import UNUSUAL, Among, newest_of
-from deliveries.models import Delivery, Status
-from deliveries.siblings import not_replayed
+from deliveries.admin import badges
+from deliveries.log import newest_of
 from integrations.forms import ConnectorForm
 from integrations.models import Connector
 from integrations.numbers import thousands
@@ -39,11 +38,10 @@ def offer(row: Connector, form: ConnectorForm, more: Sequence[object]) -> SafeSt
     alters nothing that is sent."""
     if (not more and not set(form.changed_data) - ELSEWHERE) or row.status != Connector.Status.ACTIVE:
         return ""
-    failed = Delivery.objects.filter(Among(UNUSUAL), connector=row, status=Status.FAILED)
     day = newest_of(row.pk).filter(created_at__gte=timezone.now() - DAY)
     new = f"{reverse('admin:deliveries_replay_add')}?connector={row.pk}"
     offered = [
-        ("what failed", f"{new}&status=failed", not_replayed(failed)[: MOST + 1].count()),
+        ("what failed", f"{new}&status=failed", badges.need_a_look(row, MOST + 1)),
         ("the last 24 h", f"{new}&range=24h&include_delivered=on", day[: MOST + 1].count()),
     ]
     links = [(address, what, _up_to_most(count)) for what, address, count in offered if count]
