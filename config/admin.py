@@ -53,7 +53,7 @@ class PersonForm(forms.ModelForm):
         self.fields["role"].choices = ROLE_WORDS  # type: ignore[attr-defined]  # a choice field
         field = self.fields["password"]
         field.secret = True  # type: ignore[attr-defined]  # the history never says what it was
-        field.help_text = "Empty: you get a link with which they choose their own."
+        field.help_text = "Empty: you get a link with which they choose their own. Or at least 10 characters."
         if self.instance.pk:
             field.label, field.help_text = "New password", "Empty: the password stays as it is."
         else:
@@ -163,8 +163,8 @@ class PersonAdmin(PageAdmin):
             form.save()
             if not pk:
                 history.record(request.user, person, f"Added {person.email} as {person.get_role_display()}")
-            if not person.has_usable_password() and not pk:
-                return self._show_link_once(request, person)
+                if not person.has_usable_password():
+                    return self._show_link_once(request, person)
             messages.success(request, f"{person} is saved.")
             return redirect(self.link("changelist"))
         title = str(User.objects.get(pk=pk)) if pk else "Add a person"
